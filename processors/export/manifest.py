@@ -1,0 +1,141 @@
+"""The manifest: what an export holds, how it came about, and the checksums that prove it is whole."""
+
+import hashlib
+import random
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from processors.export.writers import WrittenFile
+from schemas import SCHEMA_VERSION, Sample
+
+MANIFEST = "manifest.json"
+
+_NAMES = 200
+"""Different names that a count tells apart; what comes later is counted as `OTHER`, so that memory stays flat."""
+
+OTHER = "(other)"
+UNKNOWN = "(unknown)"
+
+
+class Tally:
+    """What the samples of an export add up to, in memory that does not grow with them.
+
+    IFD quantiles are exact up to `reservoir` samples and come from a uniform sample of that size above (Vitter's
+    algorithm R, 1985). `rng` draws it.
+    """
+
+    def __init__(self, rng: random.Random, reservoir: int = 10_000) -> None:
+        self._rng = rng
+        self._size = reservoir
+        self._ifd: list[float] = []
+        self._scored = 0
+        self.samples = 0
+        self.left_out: Counter[str] = Counter()
+        self.counts: dict[str, Counter[str]] = {name: Counter() for name in _COUNTED}
+
+    def add(self, sample: Sample) -> None:
+        """Count one sample."""
+        self.samples += 1
+        for name, value_of in _COUNTED.items():
+            _count(self.counts[name], value_of(sample))
+        if sample.score and sample.score.ifd is not None:
+            self._draw(sample.score.ifd)
+
+    def leave_out(self, reason: str) -> None:
+        """Count one sample that could not be written."""
+        _count(self.left_out, reason)
+
+    def ifd(self) -> dict[str, Any]:
+        """Number of scored samples, p10, p50 and p90 of their IFD (None where there are none), and whether exact."""
+        quantiles = np.quantile(self._ifd, (0.1, 0.5, 0.9)).tolist() if self._ifd else (None, None, None)
+        names = zip(("p10", "p50", "p90"), quantiles, strict=True)
+        return {"scored": self._scored, **dict(names), "exact": self._scored <= self._size}
+
+    def _draw(self, ifd: float) -> None:
+        self._scored += 1
+        if len(self._ifd) < self._size:
+            self._ifd.append(ifd)
+        elif (place := self._rng.randrange(self._scored)) < self._size:
+            self._ifd[place] = ifd
+
+
+def _licence(sample: Sample) -> str:
+    return sample.labels.get("license") or sample.labels.get("licence") or ""
+
+
+def _source(sample: Sample) -> str:
+    named = sample.labels.get("dataset") or sample.labels.get("source")
+    return named or next((str(step.params.get("file", "")) for step in sample.lineage if step.stage == "ingest"), "")
+
+
+_COUNTED = {
+    "task_type": lambda sample: sample.task_type,
+    "language": lambda sample: sample.language,
+    "answer_model": lambda sample: sample.answer.model if sample.answer else "",
+    "score_model": lambda sample: sample.score.model if sample.score else "",
+    "rule": lambda sample: sample.decision.rule if sample.decision else "",
+    "licence": _licence,
+    "source": _source,
+}
+
+
+def _count(counter: Counter[str], name: str) -> None:
+    name = name or UNKNOWN
+    counter[name if name in counter or len(counter) < _NAMES else OTHER] += 1
+
+
+def make_manifest(
+    tally: Tally, files: Iterable[WrittenFile], settings: Mapping[str, Any], created_at: datetime
+) -> dict[str, Any]:
+    """The manifest as JSON data. `settings` is what the caller wants remembered: format, thresholds, models."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "created_at": created_at.astimezone(UTC).isoformat(timespec="milliseconds"),
+        "samples": tally.samples,
+        "left_out": dict(tally.left_out),
+        "files": [asdict(file) for file in files],
+        "settings": dict(settings),
+        "ifd": tally.ifd(),
+        "counts": {name: dict(counter.most_common()) for name, counter in tally.counts.items()},
+    }
+
+
+def write_text(path: Path, text: bytes) -> None:
+    """Put `text` at `path`, whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_bytes(text)
+    partial.replace(path)
+
+
+def write_manifest(directory: Path, manifest: Mapping[str, Any]) -> None:
+    """Put ``manifest.json`` into `directory`."""
+    write_text(directory / MANIFEST, orjson.dumps(manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+
+
+def verify(directory: Path) -> tuple[str, ...]:
+    """What is wrong with the export in `directory`, one sentence per file; empty where every file is as it was written.
+
+    Raises FileNotFoundError where there is no manifest, ValueError where it is not one.
+    """
+    try:
+        files = orjson.loads((directory / MANIFEST).read_bytes())["files"]
+        return tuple(fault for file in files if (fault := _fault(directory / file["name"], WrittenFile(**file))))
+    except (KeyError, TypeError, orjson.JSONDecodeError) as error:
+        raise ValueError(f"{MANIFEST} is not the manifest of an export: {error}") from None
+
+
+def _fault(path: Path, expected: WrittenFile) -> str:
+    if not path.is_file():
+        return f"{expected.name}: missing"
+    if (size := path.stat().st_size) != expected.bytes:
+        return f"{expected.name}: {size} bytes, {expected.bytes} were written"
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    return "" if found == expected.sha256 else f"{expected.name}: its SHA-256 has changed"

@@ -1,0 +1,37 @@
+"""The gates of the diversity stage, which a sample passes or fails by itself, and the words for every decision."""
+
+from collections.abc import Mapping
+
+from processors.errors import InvalidSample
+from schemas import Score, Verification
+
+REASONS: Mapping[str, str] = {
+    "empty_answer": "the answer has no text",
+    "one_token_answer": "the answer is one token long: there is no mean to compare",
+    "prompt_too_long": "the prompt leaves the scoring model no room for the answer",
+    "nan": "the scoring model gave no number",
+    "verification_failed": "the answer's code failed its checks",
+    "ifd_not_below_one": "IFD of 1 or more: the instruction does not help to predict the answer",
+    "near_duplicate": "a kept sample asks almost the same",
+    "below_threshold": "its gain is below what the wanted keep rate asks for",
+    "gain": "its gain reaches what the wanted keep rate asks for",
+    "warm_up": "it passed the gates before there were enough gains to compare with",
+}
+"""Every reason that a decision can carry. Stable words: they are counted, charted and searched for."""
+
+_UNDEFINED = ("empty_answer", "one_token_answer", "prompt_too_long", "nan")
+
+
+def failed_gate(score: Score, verification: Verification | None) -> str | None:
+    """The first gate that the sample fails, in the order of `REASONS`, or None.
+
+    Raises InvalidSample for a score without IFD that does not say why.
+    """
+    if score.ifd is None:
+        reason = next((flag for flag in score.flags if flag in _UNDEFINED), None)
+        if reason is None:
+            raise InvalidSample(f"a score without IFD needs one of the flags {', '.join(_UNDEFINED)}")
+        return reason
+    if verification is not None and verification.outcome == "failed":
+        return "verification_failed"
+    return "ifd_not_below_one" if score.ifd >= 1.0 else None

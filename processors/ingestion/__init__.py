@@ -1,0 +1,34 @@
+"""From a file to samples: file, rows, samples.
+
+`files` says which files of a path hold rows and of which kind. `readers` turns each into `Row` records, one at a time
+and in memory that does not grow with the file: `text` for JSON Lines, JSON (cut by `json_array`) and CSV, `columnar`
+for Parquet and Arrow; `follow` does so for files that still grow. A row that cannot be read is a row with an error, and
+the file goes on. `samples` makes a `Sample` of a row: `shapes` and `conversations` know the columns that data sets use,
+`language` guesses by script. What comes of a row that is no sample is the caller's affair: it has the row's bytes, its
+place and the reason.
+"""
+
+from processors.ingestion.fields import FIELDS, ShapeError
+from processors.ingestion.files import SUPPORTED, Listing, SourceFile, UnknownFormat, list_files
+from processors.ingestion.follow import follow_rows
+from processors.ingestion.readers import open_rows, read_listing, read_stream
+from processors.ingestion.rows import MAX_ROW_BYTES, Row
+from processors.ingestion.samples import Reading, to_sample
+
+__all__ = [
+    "FIELDS",
+    "MAX_ROW_BYTES",
+    "SUPPORTED",
+    "Listing",
+    "Reading",
+    "Row",
+    "ShapeError",
+    "SourceFile",
+    "UnknownFormat",
+    "follow_rows",
+    "list_files",
+    "open_rows",
+    "read_listing",
+    "read_stream",
+    "to_sample",
+]

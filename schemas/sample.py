@@ -1,0 +1,59 @@
+"""The sample: the one record that flows, and grows from stage to stage."""
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import orjson
+from pydantic import with_config
+
+from schemas.answer import Answer
+from schemas.decision import Decision
+from schemas.lineage import Step
+from schemas.prompt import Prompt
+from schemas.score import Embedding, Score
+from schemas.types import CLOSED, Int, Text
+from schemas.verification import Verification
+
+SCHEMA_VERSION = 1
+
+
+@with_config(CLOSED)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """A prompt and all that has been found out about it so far: nobody joins topics to understand a row.
+
+    `labels` are the owner's own words about the sample (data set, licence, quality); no stage reads them. `language`
+    is an ISO 639-1 code or empty where unknown.
+    """
+
+    sample_id: Text
+    prompt: Prompt
+    answer: Answer | None = None
+    task_type: Text = ""
+    language: Text = ""
+    labels: dict[Text, Text] = field(default_factory=dict)
+    verification: Verification | None = None
+    score: Score | None = None
+    embedding: Embedding | None = None
+    decision: Decision | None = None
+    lineage: tuple[Step, ...] = ()
+    schema_version: Int = SCHEMA_VERSION
+
+    def advance(self, step: Step, **changes: Any) -> "Sample":
+        """The sample after one more stage: `changes` applied and `step` appended to the lineage."""
+        return replace(self, lineage=(*self.lineage, step), **changes)
+
+
+def sample_id(prompt: Prompt, answer: Answer | None = None) -> str:
+    """The deterministic id: 32 hexadecimal digits of BLAKE2b over what makes the sample itself.
+
+    That is the prompt, and the answer's text where it arrived with one. An answer that a model gave later does not
+    change the id. Raises ValueError for a text that is not Unicode (a lone surrogate).
+    """
+    turns = [[turn.role, turn.content] for turn in prompt.history]
+    parts = [prompt.system, turns, prompt.instruction, prompt.input, answer.text if answer else None]
+    try:
+        return hashlib.blake2b(orjson.dumps(parts), digest_size=16).hexdigest()
+    except TypeError as error:
+        raise ValueError(f"not Unicode text: {error}") from None

@@ -1,0 +1,55 @@
+"""The score: how much the instruction helps a small model to predict the answer, and where the instruction lies."""
+
+import base64
+from dataclasses import dataclass
+
+from pydantic import with_config
+
+from schemas.types import CLOSED, Count, Float, Text, finite
+
+
+@with_config(CLOSED)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """IFD with everything that is needed to compute it again, or to compute another ratio from it.
+
+    IFD(Q, A) = exp(nll_cond - nll_uncond), Superfiltering's form (arXiv 2402.00530) of arXiv 2308.12032. Both NLLs are
+    means over answer tokens in nats. `ifd` and a mean are None where they are not defined; `flags` then says why:
+    ``empty_answer``, ``one_token_answer``, ``prompt_too_long``, ``truncated``, ``nan``.
+    """
+
+    ifd: Float | None
+    nll_cond: Float | None
+    nll_uncond: Float | None
+    n_cond: Count
+    n_uncond: Count
+    convention: Text
+    template: Text
+    model: Text
+    model_hash: Text
+    dtype: Text
+    flags: tuple[Text, ...] = ()
+
+    def __post_init__(self) -> None:
+        finite({"ifd": self.ifd, "nll_cond": self.nll_cond, "nll_uncond": self.nll_uncond})
+
+
+@with_config(CLOSED)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Embedding:
+    """Unit vector of the instruction, little-endian float16 in base64: small, and the same bits for every reader.
+
+    It travels with the sample because a diversity decision must not depend on computing it again.
+    """
+
+    model: Text
+    dims: Count
+    f16: Text
+
+    def __post_init__(self) -> None:
+        if len(base64.b64decode(self.f16, validate=True)) != 2 * self.dims:
+            raise ValueError(f"an embedding of {self.dims} dimensions needs {2 * self.dims} bytes")
+
+    def raw(self) -> bytes:
+        """The vector as `2 * dims` bytes, for ``numpy.frombuffer(..., '<f2')``."""
+        return base64.b64decode(self.f16)

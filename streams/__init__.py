@@ -1,0 +1,1 @@
+"""Where it runs: the only package that knows Kafka and the environment."""

@@ -1,0 +1,81 @@
+"""Kafka record batches (magic 2) as bytes: cut them apart, check them, read the records in them.
+
+The layout is that of https://kafka.apache.org/documentation/#recordbatch. Only the first 27 bytes are parsed here; the
+records themselves are left to aiokafka's decoder.
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from aiokafka.record.default_records import DefaultRecordBatch
+from aiokafka.record.util import calc_crc32c
+
+# base offset, length of the rest, leader epoch, magic, CRC-32C, attributes, last offset delta
+_HEADER = struct.Struct(">qiibIhi")
+_PREFIX_BYTES = 12  # base offset and length: what `length` does not count
+_CRC_START = 21  # the checksum covers everything after itself
+_MIN_LENGTH = 61 - _PREFIX_BYTES  # a batch without a record is a header of 61 bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record of a topic. `timestamp_ms` is since the epoch; a header without a value has ``b""``."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+    offset: int
+    timestamp_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Where a batch lies in its buffer, ``buffer[start:stop]``, and its offsets, ``base <= offset < end``."""
+
+    start: int
+    stop: int
+    base: int
+    end: int
+
+
+def batches(raw: bytes | memoryview) -> Iterator[Batch]:
+    """The whole batches at the beginning of `raw`; stops before a torn one or at bytes that cannot be a batch."""
+    start = 0
+    while len(raw) - start >= _PREFIX_BYTES + _MIN_LENGTH:
+        base, length, _, magic, _, _, last_delta = _HEADER.unpack_from(raw, start)
+        stop = start + _PREFIX_BYTES + length
+        if magic != 2 or length < _MIN_LENGTH or stop > len(raw) or base < 0 or last_delta < 0:
+            return
+        yield Batch(start, stop, base, base + last_delta + 1)
+        start = stop
+
+
+def batch_size(header: bytes) -> int | None:
+    """Bytes of the batch that begins with `header` (at least 27 bytes), or None when no batch begins so."""
+    if len(header) < _HEADER.size:
+        return None
+    base, length, _, magic, _, _, last_delta = _HEADER.unpack_from(header)
+    if magic != 2 or length < _MIN_LENGTH or base < 0 or last_delta < 0:
+        return None
+    return int(length) + _PREFIX_BYTES
+
+
+def intact(raw: bytes | memoryview, batch: Batch) -> bool:
+    """Does the batch's checksum hold?"""
+    view = memoryview(raw)[batch.start : batch.stop]
+    return bool(calc_crc32c(view[_CRC_START:]) == _HEADER.unpack_from(view)[4])
+
+
+def records(raw: bytes, batch: Batch) -> Iterator[Record]:
+    """The records of one batch in order; none for a control batch (a transaction's end marker).
+
+    Raises:
+        aiokafka.errors.CorruptRecordException: the bytes are not the records that their header promises.
+    """
+    decoded = DefaultRecordBatch(raw[batch.start : batch.stop])
+    if decoded.is_control_batch:
+        return
+    for record in decoded:
+        headers = tuple((name, value or b"") for name, value in record.headers)
+        yield Record(record.key, record.value, headers, record.offset, record.timestamp)

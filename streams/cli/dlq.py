@@ -1,0 +1,65 @@
+"""`dlq list` and `dlq replay`."""
+
+from datetime import UTC, datetime
+
+import click
+
+from streams import dead_letters
+from streams.cli.common import Options, command, console, json_option, open_run, show_json, table
+from streams.delivery.producer import open_sender
+
+
+@click.group()
+def dlq() -> None:
+    """Look at dead letters, and send them back.
+
+    A dead letter is a record that failed for good, byte for byte, with the story of its failure in headers that carry
+    Kafka Connect's names.
+    """
+
+
+@dlq.command("list")
+@click.option("--stage", help="Only those of one stage.")
+@click.option(
+    "--last", type=click.IntRange(1), default=50, show_default=True, help="How many, counted from the newest."
+)
+@json_option
+@click.pass_obj
+@command
+async def list_(options: Options, stage: str | None, last: int, as_json: bool) -> None:
+    """List dead letters, the newest last."""
+    async with open_run(options) as run:
+        found = [s async for s in dead_letters.read(run.wire, run.prefix) if not stage or s.letter.stage == stage]
+    if as_json:
+        show_json([stored.data() for stored in found[-last:]])
+        return
+    shown = table(f"{len(found)} dead letters", "#offset", "at (UTC)", "stage", "from", "error", "message", "#bytes")
+    for stored in found[-last:]:
+        letter = stored.letter
+        at = datetime.fromtimestamp(letter.timestamp_ms / 1000, UTC).isoformat(timespec="seconds")
+        place = f"{letter.topic}/{letter.partition}/{letter.offset}" if letter.partition >= 0 else "a file"
+        size = str(len(letter.value or b""))
+        shown.add_row(str(stored.offset), at, letter.stage, place, letter.error, letter.message[:160], size)
+    console.print(shown)
+
+
+@dlq.command()
+@click.option("--stage", help="Only those of one stage.")
+@click.option("--all", "everything", is_flag=True, help="From the beginning, not only those since the last replay.")
+@json_option
+@click.pass_obj
+@command
+async def replay(options: Options, stage: str | None, everything: bool, as_json: bool) -> None:
+    """Send dead letters back to the topics where they failed, unchanged.
+
+    Do it when what made them fail has been mended. Replaying twice adds nothing to curated: an id is decided
+    about once. Rows that ingestion could not read have no topic to go back to: correct the file and ingest it again.
+    """
+    async with open_run(options) as run, open_sender(run.connection) as sender:
+        done = await dead_letters.replay(run.wire, run.prefix, sender, stage, everything)
+    if as_json:
+        show_json(done)
+        return
+    console.print(f"{done.sent} dead letters sent back")
+    if done.unplaced:
+        console.print(f"{done.unplaced} came from files and were left: correct the file and ingest it again")

@@ -1,0 +1,118 @@
+"""`up` and `worker`."""
+
+import asyncio
+import logging
+import signal
+import sys
+from contextlib import suppress
+
+import click
+
+from streams import status as status_module
+from streams import worker as worker_module
+from streams.cli.common import Options, command, console
+from streams.connection import Connection
+from streams.errors import StreamsError
+from streams.rundir import find
+from streams.settings import Settings
+from streams.supervisor import Supervisor
+from streams.topology import BY_NAME
+from streams.wire import Wire
+
+_LINE_EVERY_S = 10.0
+
+
+@click.command()
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes per stage.")
+@click.pass_obj
+@command
+async def up(options: Options, workers: int) -> None:
+    """Run all stages on this machine until Ctrl-C, with the embedded broker or a Kafka (--broker).
+
+    What dies is started again. The embedded broker keeps everything in memory; the journal in the run's directory holds
+    all of it, and `up` in the same directory goes on where the last one stopped. Other terminals find this run by
+    themselves: try `siftstream status`, `siftstream ingest FILE`.
+    """
+    settings = options.settings()
+    stop = stop_event()
+    lines: list[asyncio.Task[None]] = []
+
+    def ready(connection: Connection) -> None:
+        say(f"broker {connection.bootstrap}, directory {settings.dir.resolve()}; Ctrl-C stops")
+        lines.append(asyncio.create_task(_progress(settings, connection)))
+
+    supervisor = Supervisor(settings, workers, options.arguments(), say)
+    try:
+        await supervisor.run(stop, ready)
+    finally:
+        for line in lines:
+            line.cancel()
+    say(kept(settings))
+
+
+def say(line: str) -> None:
+    """One line for the person at the terminal."""
+    console.print(line, soft_wrap=True, markup=False)
+
+
+def kept(settings: Settings) -> str:
+    """What remains after a run."""
+    if settings.broker.bootstrap:
+        return f"stopped; the topics stay in Kafka at {settings.broker.bootstrap}"
+    return f"stopped; all records are kept in {settings.dir / 'journal'}: `siftstream up` goes on from there"
+
+
+def stop_event() -> asyncio.Event:
+    """An event that Ctrl-C and SIGTERM set; a second Ctrl-C ends the process at once."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def first() -> None:
+        stop.set()
+        loop.remove_signal_handler(signal.SIGINT)
+        say("stopping: draining the workers (Ctrl-C again kills)")
+
+    loop.add_signal_handler(signal.SIGINT, first)
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    return stop
+
+
+async def _progress(settings: Settings, connection: Connection) -> None:
+    """A line every ten seconds while something moves."""
+    last = ""
+    while True:
+        await asyncio.sleep(_LINE_EVERY_S)
+        with suppress(StreamsError, OSError):
+            async with Wire(connection, timeout_s=5.0) as wire:
+                now = await status_module.take(wire, settings.prefix)
+            topics = "  ".join(f"{topic.topic} {topic.records}" for topic in now.topics if topic.records)
+            lags = "  ".join(f"{stage.stage} {stage.lag}" for stage in now.stages)
+            line = f"{topics or 'nothing yet'}   waiting: {lags}"
+            if line != last:
+                say(line)
+            last = line
+
+
+@click.command()
+@click.argument("stage", type=click.Choice(sorted(BY_NAME)))
+@click.option(
+    "--slot", type=click.IntRange(0), default=0, show_default=True, help="Number of this worker in its stage."
+)
+@click.option("--supervised", is_flag=True, hidden=True)
+@click.pass_obj
+@command
+async def worker(options: Options, stage: str, slot: int, supervised: bool) -> None:
+    """Run one worker of STAGE in this process, to scale a stage or to run it elsewhere.
+
+    Workers of one stage share its partitions. Each needs a --slot of its own: on Kafka it is the worker's static
+    member id, by which a restarted worker takes its partitions back at once. SIGTERM drains and exits with 0.
+
+    \b
+    Exit codes: 0 stopped, 69 no broker, 70 a bug (see the log), 75 stuck or never assigned.
+    """
+    logging.getLogger("streams").setLevel(logging.INFO)
+    settings = options.settings()
+    directory, connection = find(settings)
+    code = await worker_module.run(BY_NAME[stage], settings, connection, directory, slot, supervised)
+    sys.stdout.flush()
+    # Faust and model libraries leave threads behind that may not end; everything of ours has.
+    raise SystemExit(int(code))

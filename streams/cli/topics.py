@@ -1,0 +1,49 @@
+"""`topics apply` and `topics check`."""
+
+import sys
+
+import click
+
+from streams import topics as topics_module
+from streams.cli.common import Options, command, console, json_option, show_json, table
+from streams.rundir import find
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def topics(ctx: click.Context) -> None:
+    """Show the table of topics; `apply` makes the broker agree with it, `check` tells whether it does."""
+    if ctx.invoked_subcommand is not None:
+        return
+    prefix = ctx.obj.settings().prefix
+    shown = table("Topics", "topic", "holds", "key", "#partitions", "kept")
+    for topic in topics_module.TOPICS:
+        days = "for ever" if topic.retention_days is None else f"{topic.retention_days} days"
+        kept = f"{days}, last per key" if topic.compacted else days
+        shown.add_row(topic.name(prefix), topic.holds, topic.key, str(topic.partitions), kept)
+    console.print(shown)
+
+
+@topics.command()
+@click.pass_obj
+@command
+async def apply(options: Options) -> None:
+    """Create the topics that are missing. Existing ones are not changed; `check` tells what differs."""
+    settings = options.settings()
+    created = await topics_module.apply(find(settings)[1], settings.prefix)
+    console.print("\n".join(f"created {name}" for name in created) or "all topics are there")
+
+
+@topics.command()
+@json_option
+@click.pass_obj
+@command
+async def check(options: Options, as_json: bool) -> None:
+    """Compare the broker's topics with the table; exit code 1 where they differ."""
+    settings = options.settings()
+    wrong = await topics_module.differences(find(settings)[1], settings.prefix)
+    if as_json:
+        show_json({"differences": wrong})
+    else:
+        console.print("\n".join(wrong) or "all topics are as the table says", markup=False)
+    sys.exit(1 if wrong else 0)

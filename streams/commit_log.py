@@ -1,0 +1,83 @@
+"""The groups' committed offsets on disk: one line of JSON per change, the last one counts."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import orjson
+from aiokafka import TopicPartition as TP
+
+Commits = dict[tuple[str, TP], int]
+
+
+class CommitLog:
+    """An append-only file of ``{"group", "topic", "partition", "offset"}``. Call `heal` first: it opens the log.
+
+    Attributes:
+        offsets: the last offset of each group and partition.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.offsets: Commits = {}
+        self._size = 0
+
+    def heal(self, ends: Mapping[TP, int]) -> int:
+        """Read the file up to its first torn line and rewrite it short; return the bytes that were torn.
+
+        An offset beyond its partition's entry in `ends` becomes that end.
+        """
+        raw = self.path.read_bytes() if self.path.exists() else b""
+        self.offsets, whole = _parse(raw)
+        for (group, tp), offset in self.offsets.items():
+            self.offsets[group, tp] = min(offset, ends.get(tp, offset))
+        self._rewrite()
+        return len(raw) - whole
+
+    def append(self, committed: Commits) -> None:
+        """Write down what differs from `offsets`; return when it lies on the disk."""
+        changed = {key: offset for key, offset in committed.items() if self.offsets.get(key) != offset}
+        if not changed:
+            return
+        with self.path.open("r+b") as file:
+            file.seek(self._size)
+            file.write(_lines(changed))
+            file.flush()
+            os.fdatasync(file.fileno())
+            self._size = file.tell()
+        self.offsets |= changed
+
+    def _rewrite(self) -> None:
+        """The last line of each, in a new file that takes the old one's place in one step."""
+        fresh = self.path.with_suffix(".new")
+        with fresh.open("wb") as file:
+            self._size = file.write(_lines(self.offsets))
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(self.path)
+
+
+def _lines(commits: Commits) -> bytes:
+    rows = (
+        {"group": group, "topic": tp.topic, "partition": tp.partition, "offset": offset}
+        for (group, tp), offset in commits.items()
+    )
+    return b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
+
+
+def _parse(raw: bytes) -> tuple[Commits, int]:
+    """The commits of the whole lines, and how many bytes those lines are."""
+    commits: Commits = {}
+    whole = 0
+    for line in raw.splitlines(keepends=True):
+        try:
+            row = orjson.loads(line)
+            key = str(row["group"]), TP(str(row["topic"]), int(row["partition"]))
+            offset = int(row["offset"])
+        except (ValueError, KeyError, TypeError):
+            break
+        if not line.endswith(b"\n"):
+            break
+        commits[key] = offset
+        whole += len(line)
+    return commits, whole

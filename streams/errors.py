@@ -1,0 +1,23 @@
+"""What can go wrong between us and the broker, in words that say what to do next."""
+
+
+class StreamsError(Exception):
+    """Base of the failures of this package that a person can act on."""
+
+
+class BrokerUnreachable(StreamsError):
+    """No broker answers in time; the message names the address, the cause and the remedy, never a password."""
+
+    def __init__(self, bootstrap: str, waited_s: float, cause: object) -> None:
+        super().__init__(
+            f"no Kafka broker answers at {bootstrap} (tried for {waited_s:g} s, last: {cause}). "
+            "Check that it runs, that this address is reachable from here, and that user, password and TLS are right."
+        )
+
+
+class BrokerFailed(StreamsError):
+    """The embedded broker did not start or has died; the message ends with the tail of its log."""
+
+
+class JournalError(StreamsError):
+    """The journal and the broker do not belong together; the message says which file and what to do."""

@@ -1,0 +1,36 @@
+"""The curated topic as a data set on disk."""
+
+import random
+from datetime import UTC, datetime
+from pathlib import Path
+
+from processors.export import DatasetWriter, ExportConfig
+from streams import settings as settings_module
+from streams.reading import sample_of, span
+from streams.settings import Settings
+from streams.topics import partitions_of
+from streams.wire import Wire
+
+
+def configure(settings: Settings, shape: str, container: str, metadata: bool) -> ExportConfig:
+    """What to write, and what the manifest remembers of how the samples were chosen."""
+    shown = settings_module.shown(settings)
+    remembered = {section: shown[section] for section in ("scoring", "diversity")}
+    return ExportConfig(shape=shape, container=container, with_metadata=metadata, settings=remembered)
+
+
+async def export(wire: Wire, prefix: str, directory: Path, config: ExportConfig) -> int:
+    """Write every curated sample once; return how many.
+
+    A compacted topic may hold older records of a key for a while, and all records of a key are in one partition: of
+    each the last one counts. The first pass over a partition finds it, the second writes: 100 bytes a sample in memory.
+    """
+    with DatasetWriter(directory, config, lambda: datetime.now(UTC), random.Random(0)) as writer:  # noqa: S311
+        for tp in partitions_of(prefix, "curated"):
+            start, end = await span(wire, tp)
+            last = {record.key: record.offset async for record in wire.read(tp, start, end)}
+            async for record in wire.read(tp, start, end):
+                sample = sample_of(record) if last.get(record.key) == record.offset else None
+                if sample:
+                    writer.write(sample)
+        return writer.tally.samples

@@ -1,0 +1,166 @@
+"""scored → curated or rejected: the single writer that decides which samples add something.
+
+The decisions are a pure fold over the one partition of `scored`. A snapshot of the fold's state goes to the `model`
+topic every so many events, after the outputs up to there are confirmed. After a crash, or when the partition comes
+from another worker: load the snapshot, read back what already stands in `curated` and `rejected` beyond it, and fold
+on from the snapshot's offset. Decisions repeat bit by bit, and what stands already is not sent again.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from processors.clustering import StreamKMeans
+from processors.diversity import Diversity, SnapshotError
+from processors.embedding import Embedder
+from processors.errors import InvalidSample
+from processors.model_files import embedder_files
+from processors.seen import SeenIds
+from processors.skills import LIBRARY, load_skills
+from schemas import Prompt, Sample
+from streams.delivery.fates import Output
+from streams.delivery.microbatch import BatchLimits
+from streams.delivery.producer import Message
+from streams.reading import sample_of, span
+from streams.stage import Context, Stage
+from streams.topics import partitions_of
+from streams.wire import TP, Wire
+
+KEY = b"diversity"
+_SNAPSHOTS = 3
+
+Vectors = NDArray[np.float32]
+
+log = logging.getLogger(__name__)
+
+
+class DiversityWork:
+    """The fold, its recovery and its snapshots."""
+
+    limits = BatchLimits(max_tokens=256, max_items=256, max_wait_s=0.05)
+
+    def __init__(self, context: Context, seen: SeenIds, seeds: Vectors) -> None:
+        self._context = context
+        self._seen = seen
+        self._seeds = seeds
+        self._fold = Diversity(**self._start())
+        self._next = 0
+        self._snapshot_at = 0
+        self._standing: set[str] = set()
+
+    def cost(self, sample: Sample) -> int:
+        """Every decision costs the same."""
+        return 1
+
+    def process(self, samples: Sequence[Sample], offsets: Sequence[int]) -> list[list[Output] | Exception]:
+        """Decide in order; a sample that was decided before gives no output."""
+        return [self._decide(sample, offset) for sample, offset in zip(samples, offsets, strict=True)]
+
+    def _decide(self, sample: Sample, offset: int) -> list[Output] | Exception:
+        self._next = offset + 1
+        try:
+            decided = self._fold.decide(sample, offset)
+        except InvalidSample as error:
+            return error
+        if decided is None or decided.sample_id in self._standing or decided.decision is None:
+            return []
+        return [Output(decided.decision.outcome, decided)]
+
+    async def after_batch(self) -> None:
+        """Write a snapshot where enough has happened since the last."""
+        if self._next - self._snapshot_at >= self._context.settings.snapshot.every_events:
+            await self._write_snapshot()
+
+    async def start_at(self, partition: int) -> int:
+        """Rebuild the state that the log before the returned offset leads to."""
+        async with Wire(self._context.connection) as wire:
+            await self._restore_seen(wire, await self._load_snapshot(wire))
+        return self._next
+
+    async def _write_snapshot(self) -> None:
+        state = await asyncio.to_thread(self._fold.snapshot)
+        async with Wire(self._context.connection) as wire:
+            ends = await wire.end_offsets(self._sinks())
+        header = {"next": self._next, "ends": [[tp.topic, tp.partition, end] for tp, end in ends.items()]}
+        value = orjson.dumps(header) + b"\n" + state
+        prefix = self._context.settings.prefix
+        await self._context.sender.send(Message(topic=f"{prefix}.model", key=KEY, value=value))
+        self._snapshot_at = self._next
+
+    async def _load_snapshot(self, wire: Wire) -> dict[TP, int]:
+        """Restore the newest snapshot that can be read, or begin anew; return where the sinks ended then."""
+        (tp,) = partitions_of(self._context.settings.prefix, "model")
+        # A few, not one: whatever else lands on the topic must not cost the state.
+        last: deque[bytes] = deque(maxlen=_SNAPSHOTS)
+        async for record in wire.read(tp, *await span(wire, tp)):
+            if record.key == KEY and record.value:
+                last.append(record.value)
+        for value in reversed(last):
+            try:
+                return self._adopt(value)
+            except (SnapshotError, orjson.JSONDecodeError, KeyError, TypeError) as error:
+                log.warning("a snapshot cannot be read (%s); trying the one before", error)
+        self._next = self._snapshot_at = 0
+        self._fold = Diversity(**self._start())
+        return {}
+
+    def _start(self) -> dict[str, Any]:
+        """What an empty fold begins with: the same at every start, or replay would decide otherwise."""
+        config = self._context.settings.diversity
+        return {"seen": self._seen, "config": config, "clusters": StreamKMeans(seeds=self._seeds)}
+
+    def _adopt(self, value: bytes) -> dict[TP, int]:
+        line, _, state = value.partition(b"\n")
+        header = orjson.loads(line)
+        ends = {TP(topic, p): end for topic, p, end in header["ends"]}
+        self._fold = Diversity.restore(state, **self._start())
+        self._next = self._snapshot_at = int(header["next"])
+        return ends
+
+    async def _restore_seen(self, wire: Wire, ends: dict[TP, int]) -> None:
+        """Make the seen ids those of the snapshot, and note what stands beyond it."""
+        last = self._snapshot_at - 1
+        self._standing = set()
+        self._seen.forget_after(last)
+        complete = self._seen.last_offset() >= self._fold.decided_offset
+        for tp in self._sinks():
+            first, end = await span(wire, tp)
+            async for record in wire.read(tp, max(first, ends.get(tp, 0) if complete else 0), end):
+                self._note(sample_of(record), last, complete)
+        self._seen.flush()
+
+    def _note(self, sample: Sample | None, last: int, complete: bool) -> None:
+        if sample is None or sample.decision is None:
+            return  # somebody else's record in our sink; the ledger reports it
+        if sample.decision.input_offset > last:
+            self._standing.add(sample.sample_id)
+        elif not complete:
+            self._seen.add(sample.sample_id, sample.decision.input_offset)
+
+    def _sinks(self) -> list[TP]:
+        return partitions_of(self._context.settings.prefix, "curated", "rejected")
+
+
+async def load(context: Context) -> DiversityWork:
+    """Embed the skill library, where clusters begin; the state itself is loaded when the partition is assigned."""
+    context.directory.mkdir(parents=True, exist_ok=True)
+    seeds = await asyncio.to_thread(_seed_vectors, context.settings.scoring.embedder)
+    return DiversityWork(context, SeenIds(context.directory / "seen.sqlite"), seeds)
+
+
+def _seed_vectors(embedder: str) -> Vectors:
+    prompts = [
+        Prompt(instruction=seed.instruction, input=seed.input).text()
+        for task_type in load_skills(LIBRARY).values()
+        for seed in task_type.seeds
+    ]
+    return Embedder(*embedder_files(embedder), threads=1).embed(prompts)
+
+
+STAGE = Stage(name="diversity", source="scored", outputs=("curated", "rejected"), load=load, single=True)

@@ -1,0 +1,47 @@
+"""answers → scored: IFD score and instruction embedding, in micro-batches."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from processors.errors import ProcessorError
+from schemas import Sample
+from streams.delivery.fates import Output
+from streams.delivery.microbatch import BatchLimits
+from streams.stage import Context, Stage
+
+if TYPE_CHECKING:
+    from processors.scoring import Scorer
+
+
+class ScoringWork:
+    """Scores what comes, wherever it comes from in the log."""
+
+    def __init__(self, scorer: "Scorer", limits: BatchLimits) -> None:
+        self.limits = limits
+        self.cost = scorer.cost
+        self._scorer = scorer
+
+    def process(self, samples: Sequence[Sample], offsets: Sequence[int]) -> list[list[Output] | Exception]:
+        """One scored sample for each answer."""
+        scored = self._scorer.process(samples)
+        return [s if isinstance(s, ProcessorError) else [Output("scored", s)] for s in scored]
+
+    async def start_at(self, partition: int) -> None:
+        """From the committed offset."""
+
+    async def after_batch(self) -> None:
+        """Nothing to remember."""
+
+
+async def load(context: Context) -> ScoringWork:
+    """Load the scorer and the embedding model; minutes on a machine that has never converted the checkpoint."""
+    from processors.scoring import Scorer  # torch and transformers: seconds, and only this worker needs them
+
+    settings = context.settings
+    scorer = await asyncio.to_thread(Scorer.load, settings.scoring, settings.cache, lambda: datetime.now(UTC))
+    return ScoringWork(scorer, settings.batch)
+
+
+STAGE = Stage(name="scoring", source="answers", outputs=("scored",), load=load)

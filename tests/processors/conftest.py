@@ -1,0 +1,44 @@
+"""The real models, loaded once per test run; the converted checkpoint is kept once per machine and user."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from processors.checkpoints import CausalCheckpoint, load_causal
+from processors.embedding import Embedder
+from processors.ifd import IfdScorer
+from processors.model_files import CAUSAL_DEFAULT, EMBEDDER_DEFAULT, embedder_files
+
+DATA = Path(__file__).parents[2].parent / "shared" / "data"
+
+
+def alpaca(name: str, count: int | None = None) -> list[dict[str, str]]:
+    """The first `count` rows of an Alpaca file of the shared data; skips the test where there is none."""
+    file = DATA / name
+    if not file.exists():
+        pytest.skip(f"the shared data set {name} is not there")
+    rows: list[dict[str, str]] = json.loads(file.read_text(encoding="utf-8"))
+    return rows[:count]
+
+
+@pytest.fixture(scope="session")
+def model_cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "siftstream"
+
+
+@pytest.fixture(scope="session")
+def checkpoint(model_cache: Path) -> CausalCheckpoint:
+    return load_causal(CAUSAL_DEFAULT, model_cache, dtype=torch.float32, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def ifd_scorer(checkpoint: CausalCheckpoint) -> IfdScorer:
+    return IfdScorer(checkpoint, max_length=1024)
+
+
+@pytest.fixture(scope="session")
+def embedder() -> Embedder:
+    return Embedder(*embedder_files(EMBEDDER_DEFAULT), threads=1)

@@ -1,0 +1,118 @@
+"""The scoring stage: one result per sample, in order, whatever is among them."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from processors.checkpoints import CausalCheckpoint
+from processors.embedding import Embedder, from_message
+from processors.errors import InvalidSample
+from processors.scoring import Scorer
+from processors.scoring_config import ScoringConfig
+from schemas import Answer, Prompt, Sample, Step, decode, encode
+from tests.processors.conftest import alpaca
+
+START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def ticking() -> datetime:
+    """A clock that is one second later at every look."""
+    return START + timedelta(seconds=next(_ticks))
+
+
+_ticks = count()
+
+
+@pytest.fixture(scope="module")
+def scorer(checkpoint: CausalCheckpoint, model_cache: Path) -> Scorer:
+    return Scorer.load(ScoringConfig(threads=1), model_cache, ticking)
+
+
+def sample(instruction: str, answer: str | None, input: str = "") -> Sample:
+    prompt = Prompt(instruction=instruction, input=input)
+    reply = None if answer is None else Answer(text=answer)
+    return Sample(
+        sample_id=f"id of {instruction}",
+        prompt=prompt,
+        answer=reply,
+        lineage=(Step(stage="collected", at="2026-01-01T00:00:00+00:00"),),
+    )
+
+
+SAMPLES = [
+    sample("Name the capital of France.", "The capital of France is Paris."),
+    sample("Prompt only.", None),
+    sample("Say nothing.", ""),
+    sample("Half a character:", "\ud83d"),
+    sample("翻译成中文", "你好，世界。", input="Hello, world."),
+]
+
+
+def test_one_result_per_sample_in_order(scorer: Scorer, checkpoint: CausalCheckpoint) -> None:
+    results = scorer.process(SAMPLES)
+    assert [type(result) for result in results] == [Sample, InvalidSample, Sample, InvalidSample, Sample]
+    for before, after in zip(SAMPLES, results, strict=True):
+        if not isinstance(after, Sample):
+            continue
+        assert (after.sample_id, after.prompt, after.answer) == (before.sample_id, before.prompt, before.answer)
+        assert after.lineage[:-1] == before.lineage
+        assert after.score is not None
+        assert (after.score.convention, after.score.template) == ("superfilter", "plain")
+        assert (after.score.model, after.score.model_hash) == ("smollm2-135m", checkpoint.model_hash)
+        assert decode(encode(after)) == after
+
+
+def test_the_step_says_when_how_long_and_how_much(scorer: Scorer) -> None:
+    results = [result for result in scorer.process(SAMPLES) if isinstance(result, Sample)]
+    steps = [result.lineage[-1] for result in results]
+    assert {step.stage for step in steps} == {"scoring"}
+    assert all(datetime.fromisoformat(step.at) > START for step in steps)
+    assert sum(step.seconds for step in steps) == pytest.approx(1.0)
+    assert [step.tokens_in > 0 for step in steps] == [True, False, True]
+    assert steps[0].params["convention"] == "superfilter"
+
+
+def test_the_embedding_is_that_of_the_prompt(scorer: Scorer, embedder: Embedder) -> None:
+    result = scorer.process(SAMPLES)[4]
+    assert isinstance(result, Sample)
+    assert result.embedding is not None
+    (vector,) = embedder.embed(["翻译成中文\nHello, world."])
+    assert np.array_equal(from_message(result.embedding), vector.astype(np.float16).astype(np.float32))
+
+
+def test_a_result_does_not_depend_on_its_batch(scorer: Scorer) -> None:
+    def content(results: list[object]) -> list[object]:
+        return [(each.score, each.embedding) if isinstance(each, Sample) else str(each) for each in results]
+
+    together = content([*scorer.process(SAMPLES)])
+    assert content([*scorer.process(SAMPLES[::-1])])[::-1] == together
+    assert [content([*scorer.process([each])])[0] for each in SAMPLES] == together
+
+
+def test_no_samples_give_no_results(scorer: Scorer) -> None:
+    assert scorer.process([]) == []
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", ["alpaca_en_1k.json", "alpaca_zh_1k.json"])
+def test_the_cost_is_about_the_tokens(scorer: Scorer, checkpoint: CausalCheckpoint, name: str) -> None:
+    """In sum within a tenth; so that a token budget means what it says."""
+    rows = alpaca(name, 400)
+    estimate = sum(scorer.cost(sample(row["instruction"], row["output"], row["input"])) for row in rows)
+    texts = [f"{row['instruction']}\n{row['input']}\n{row['output']}{row['output']}" for row in rows]
+    exact = sum(len(checkpoint.tokenizer.encode(text, verbose=False)) for text in texts)
+    assert estimate == pytest.approx(exact, rel=0.1)
+
+
+def test_the_cost_is_bounded_and_never_nothing(scorer: Scorer) -> None:
+    assert scorer.cost(sample("Go on.", "and on " * 200_000)) == 2 * 1024
+    assert scorer.cost(sample("", None)) == 1
+
+
+@pytest.mark.parametrize("wrong", [{"max_length": 1}, {"threads": -1}, {"dtype": "int8"}])
+def test_a_configuration_without_sense_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        ScoringConfig(**wrong)  # type: ignore[arg-type]

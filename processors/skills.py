@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
-from itertools import zip_longest
+from itertools import cycle, zip_longest
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -121,10 +121,11 @@ def seed_rows(task_types: dict[str, TaskType]) -> Iterator[dict[str, str]]:
 
 
 def _rows(task_type: TaskType) -> Iterator[dict[str, str]]:
+    weak_turn = cycle((True, False))
     for number, seed in enumerate(task_type.seeds, start=1):
         row = {"instruction": seed.instruction, "input": seed.input, "task_type": task_type.name}
         row |= {"language": seed.language, "seed": f"{task_type.name}/{number}"}
-        weak = bool(seed.weak_answer) and number % 2 == 0
+        weak = bool(seed.weak_answer) and next(weak_turn)
         yield row | {"output": seed.weak_answer if weak else seed.answer, "quality": "weak" if weak else "good"}
 
 

@@ -65,7 +65,7 @@ def _draw_places(axes: Any, samples: Sequence[Sample]) -> None:
             chosen = points[[_kept(s) is keep for s in placed]]
             axes.scatter(chosen[:, 0], chosen[:, 1], s=18, color=colour, label=label)
         axes.legend(frameon=False)
-    axes.set_title("Instructions by meaning (first two principal components)")
+    axes.set_title("Instructions by meaning (two principal axes)")
     axes.set_xticks([])
     axes.set_yticks([])
 

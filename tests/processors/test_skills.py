@@ -178,11 +178,12 @@ def test_good_code_runs_and_its_asserts_hold(seed: Seed) -> None:
     assert run.returncode == 0, run.stderr
 
 
-def test_rows_hold_every_answer_once() -> None:
+def test_rows_hold_every_seed_once_with_one_of_its_answers() -> None:
     rows = list(seed_rows(SHIPPED))
-    wanted = [(place, "good", seed.answer) for place, seed in SEEDS.items()]
-    wanted += [(place, "weak", seed.weak_answer) for place, seed in SEEDS.items() if seed.weak_answer]
-    assert sorted((row["seed"], row["quality"], row["output"]) for row in rows) == sorted(wanted)
+    assert sorted(row["seed"] for row in rows) == sorted(SEEDS)
+    for row in rows:
+        seed = SEEDS[row["seed"]]
+        assert row["output"] == (seed.weak_answer if row["quality"] == "weak" else seed.answer)
     assert all(SEEDS[row["seed"]].instruction == row["instruction"] for row in rows)
     keys = {"instruction", "input", "output", "task_type", "language", "quality", "seed"}
     assert all(row.keys() == keys for row in rows)
@@ -193,5 +194,5 @@ def test_rows_are_well_mixed_and_always_in_the_same_order() -> None:
     assert rows == list(seed_rows(load_skills(LIBRARY)))
     assert {row["task_type"] for row in rows[: len(SHIPPED)]} == set(SHIPPED)
     for half in (rows[: len(rows) // 2], rows[len(rows) // 2 :]):
-        assert 0.25 < sum(row["quality"] == "weak" for row in half) / len(half) < 0.5
+        assert 0.2 < sum(row["quality"] == "weak" for row in half) / len(half) < 0.5
         assert 0.3 < sum(row["language"] == "zh" for row in half) / len(half) < 0.6

@@ -1,0 +1,15 @@
+# The workers' image: the same environment as `make install`, with the scoring model prepared.
+FROM python:3.11-slim
+
+RUN apt-get update && apt-get install --yes --no-install-recommends make \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --create-home --uid 10001 sift
+USER sift
+WORKDIR /home/sift/siftstream
+
+COPY --chown=sift . .
+RUN make install && mkdir .siftstream
+
+ENV PATH="/home/sift/siftstream/.venv/bin:$PATH"
+ENTRYPOINT ["siftstream"]
+CMD ["--help"]

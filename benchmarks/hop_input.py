@@ -1,0 +1,57 @@
+"""The input of all runs: the skill library as ingestion makes samples of it, again and again under a running number."""
+
+import asyncio
+from collections.abc import Iterator
+from itertools import cycle, islice
+
+import orjson
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import for_code
+
+from processors.ingestion import Reading, Row
+from processors.skills import LIBRARY, load_skills, seed_rows
+from streams import topics
+from streams.connection import Connection
+from streams.delivery.producer import open_sender
+from streams.ingest import Ingestion
+from streams.wire import TP, Wire
+
+OUTPUT_PARTITIONS = 4
+
+
+async def prepare(connection: Connection, prefix: str, messages: int) -> float:
+    """Create the topics, send `messages` samples to `answers`, and return the bytes of a value on average."""
+    await topics.apply(connection, prefix)
+    while await topics.differences(connection, prefix):
+        await asyncio.sleep(0.05)
+    async with open_sender(connection) as sender:
+        ingestion = Ingestion(prefix, sender, Reading(labels={"dataset": "skills"}), _refuse)
+        await ingestion.run(_rows(messages))
+    async with Wire(connection) as wire:
+        first = [r async for r in wire.read(TP(f"{prefix}.answers", 0), 0, 1000)]
+    return sum(len(record.value or b"") for record in first) / max(1, len(first))
+
+
+async def add_topic(connection: Connection, name: str) -> None:
+    """Create one run's output topic."""
+    admin = AIOKafkaAdminClient(**connection.aiokafka())
+    await admin.start()
+    try:
+        response = await admin.create_topics([NewTopic(name, OUTPUT_PARTITIONS, 1)])
+    finally:
+        await admin.close()
+    _, code, *_ = response.topic_errors[0]
+    if code:
+        raise for_code(code)(name)
+
+
+def _rows(count: int) -> Iterator[Row]:
+    seeds = cycle(list(seed_rows(load_skills(LIBRARY))))
+    for number, seed in enumerate(islice(seeds, count), 1):
+        # The number makes another sample id, and with it another key, of the same seed.
+        row = seed | {"instruction": f"{seed['instruction']} ({number})"}
+        yield Row(source="skills", line=number, raw=orjson.dumps(row), data=dict(row))
+
+
+def _refuse(row: Row, why: str) -> None:
+    raise ValueError(f"row {row.line}: {why}")

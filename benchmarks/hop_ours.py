@@ -1,0 +1,96 @@
+"""A hop by our path: the real worker, with a stage of either shape whose work passes the sample on."""
+
+import asyncio
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.hop_task import Clock, Task
+from schemas import Sample
+from streams.delivery.agent import consumer_of
+from streams.delivery.fates import Output
+from streams.delivery.microbatch import BatchLimits
+from streams.rundir import RunDir
+from streams.settings import Settings
+from streams.stage import Context, Stage, Work
+from streams.worker import Exit, Worker
+
+MAX_IN_FLIGHT = 256
+LIMITS = BatchLimits(max_tokens=256, max_items=256, max_wait_s=0.05)
+"""Those of the diversity stage, whose own work is so short that the hop's cost shows."""
+
+
+class InBatches:
+    """Model work without a model."""
+
+    limits = LIMITS
+
+    def __init__(self, task: Task, clock: Clock) -> None:
+        self._noun = task.name
+        self._clock = clock
+
+    def cost(self, sample: Sample) -> int:
+        """One token each: 256 records make a batch."""
+        self._clock.start()
+        return 1
+
+    def process(self, samples: Sequence[Sample], offsets: Sequence[int]) -> list[Sequence[Output]]:
+        """Every sample to the output topic."""
+        return [[Output(self._noun, sample)] for sample in samples]
+
+    async def start_at(self, partition: int) -> int | None:
+        """From the committed offset."""
+        return None
+
+    async def after_batch(self) -> None:
+        """There is no state."""
+
+
+class Concurrently:
+    """I/O work without a call."""
+
+    max_in_flight = MAX_IN_FLIGHT
+
+    def __init__(self, task: Task, clock: Clock) -> None:
+        self._noun = task.name
+        self._clock = clock
+
+    async def process(self, sample: Sample) -> list[Output]:
+        """The sample to the output topic."""
+        self._clock.start()
+        return [Output(self._noun, sample)]
+
+
+async def in_batches(task: Task, clock: Clock) -> None:
+    """The micro-batch shape."""
+    await _hop(task, clock, InBatches(task, clock))
+
+
+async def concurrently(task: Task, clock: Clock) -> None:
+    """The shape for I/O."""
+    await _hop(task, clock, Concurrently(task, clock))
+
+
+async def _hop(task: Task, clock: Clock, work: Work) -> None:
+    async def load(context: Context) -> Work:
+        return work
+
+    stage = Stage(name=task.name, source="answers", outputs=(task.name,), load=load)
+    with tempfile.TemporaryDirectory() as folder:
+        directory = Path(folder)
+        settings = Settings(dir=directory, prefix=task.prefix)
+        worker = Worker(stage, settings, task.connection, RunDir(directory), slot=0)
+        running = asyncio.create_task(worker.run())
+        while _committed(worker.app) < task.messages:
+            if running.done():
+                raise SystemExit(f"the worker ended early: {running.result()!r}")
+            await asyncio.sleep(0.02)
+        clock.stop()
+        worker.end(Exit.OK, "everything is committed")
+        await running
+
+
+def _committed(app: Any) -> int:
+    """Records below the committed offsets; the input begins at offset 0."""
+    return sum(offset or 0 for offset in consumer_of(app)._committed_offset.values())

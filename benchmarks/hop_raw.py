@@ -1,0 +1,49 @@
+"""The peers: a hop by plain aiokafka, as one would write it by hand for a batch, with nothing of Faust and of ours.
+
+They confirm before they commit, as we do. They do not validate, know no fate of a failed record, and let one slow record
+hold up its batch.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import orjson
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from benchmarks.hop_task import Clock, Task
+
+
+async def with_json(task: Task, clock: Clock) -> None:
+    """Consume, parse, serialise, send, confirm, commit."""
+    await _hop(task, clock, lambda value: orjson.dumps(orjson.loads(value)))
+
+
+async def without_json(task: Task, clock: Clock) -> None:
+    """The same with the bytes passed on unread: the least that a hop in Python can cost."""
+    await _hop(task, clock, lambda value: value)
+
+
+async def _hop(task: Task, clock: Clock, work: Callable[[bytes], bytes]) -> None:
+    consumer = AIOKafkaConsumer(
+        task.source,
+        **task.connection.aiokafka(),
+        group_id=task.group,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+    )
+    producer = AIOKafkaProducer(
+        **task.connection.aiokafka(), acks="all", enable_idempotence=not task.connection.embedded
+    )
+    async with producer, consumer:
+        done = 0
+        while done < task.messages:
+            fetched = await consumer.getmany(timeout_ms=1000)
+            sending = []
+            for records in fetched.values():
+                clock.start()
+                sending += [await producer.send(task.target, work(r.value), key=r.key) for r in records]
+            await asyncio.gather(*sending)
+            if sending:
+                await consumer.commit()
+            done += len(sending)
+        clock.stop()

@@ -1,0 +1,124 @@
+"""A worker that kills itself with SIGKILL at a chosen point between a consumed record and its ack.
+
+``python -m tests.integration.killed_worker DIRECTORY BOOTSTRAP embedded|kafka PREFIX WORK POINT NTH`` does the work
+(``io``, ``batch`` or ``diversity``) until it is told to stop; at the NTH passage of POINT (a key of `POINTS`, or
+``none``) it dies.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from processors.seen import SeenIds
+from schemas import Sample
+from streams.connection import Connection
+from streams.delivery.agent import GroupTimes
+from streams.delivery.fates import Fates, Output
+from streams.delivery.microbatch import BatchLimits
+from streams.delivery.producer import Sender
+from streams.delivery.watermark import Delivery
+from streams.rundir import RunDir
+from streams.settings import Settings, SnapshotSettings
+from streams.stage import Context, Stage
+from streams.stages.diversity import DiversityWork
+from streams.worker import run
+from tests.streams.stages import Concurrently, InBatches, index_of, passed_on
+
+# Name of the point: whose method, and whether to die before it runs or after it has run.
+POINTS: dict[str, tuple[type, str, str]] = {
+    "before the record begins": (Delivery, "start", "before"),
+    "after the work, before the send": (Fates, "finish_all", "before"),
+    "after the confirmed send, before the ack": (Sender, "send_all", "after"),
+    "after the ack, before the commit": (Fates, "_ack", "after"),
+    "before the dead letter is sent": (Fates, "bury", "before"),
+    "after the decision": (DiversityWork, "process", "after"),
+    "before the snapshot": (DiversityWork, "_write_snapshot", "before"),
+    "after the snapshot": (DiversityWork, "_write_snapshot", "after"),
+    "during recovery": (DiversityWork, "start_at", "after"),
+}
+
+
+def arm(point: str, nth: int) -> None:
+    """Make the process die at the `nth` passage of `point`."""
+    if point == "none":
+        return
+    owner, name, when = POINTS[point]
+    original: Callable[..., Any] = getattr(owner, name)
+    passed = 0
+
+    def pass_by(moment: str) -> None:
+        nonlocal passed
+        if moment == when:
+            passed += 1
+            if passed == nth:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    if asyncio.iscoroutinefunction(original):
+
+        async def awaited(*args: Any, **kwargs: Any) -> Any:
+            pass_by("before")
+            result = await original(*args, **kwargs)
+            pass_by("after")
+            return result
+
+        setattr(owner, name, awaited)
+        return
+
+    def called(*args: Any, **kwargs: Any) -> Any:
+        pass_by("before")
+        result = original(*args, **kwargs)
+        pass_by("after")
+        return result
+
+    setattr(owner, name, called)
+
+
+def outputs(sample: Sample) -> list[Output]:
+    """Every tenth record is invalid data."""
+    from processors.errors import InvalidSample
+
+    if index_of(sample) % 10 == 9:
+        raise InvalidSample("every tenth")
+    return passed_on(sample)
+
+
+async def out_of_order(sample: Sample) -> list[Output]:
+    """The head of each hundred is slow, the others overtake it."""
+    await asyncio.sleep(0.3 if index_of(sample) % 100 == 0 else 0.005)
+    return outputs(sample)
+
+
+async def load(context: Context) -> Any:
+    """The work named on the command line."""
+    kind = sys.argv[5]
+    if kind == "diversity":
+        context.directory.mkdir(parents=True, exist_ok=True)
+        work = DiversityWork(context, SeenIds(context.directory / "seen.sqlite"), np.empty((0, 384), np.float32))
+        work.limits = BatchLimits(max_tokens=20, max_items=20, max_wait_s=0.02)
+        return work
+    return Concurrently(out_of_order) if kind == "io" else InBatches(lambda sample, _: outputs(sample))
+
+
+async def main() -> int:
+    directory, bootstrap, kind, prefix, work, point, nth = sys.argv[1:]
+    arm(point, int(nth))
+    source, name = ("scored", "diversity") if work == "diversity" else ("answers", "copy")
+    stage = Stage(name=name, source=source, outputs=(), load=load)
+    settings = Settings(
+        dir=Path(directory),
+        prefix=prefix,
+        group=GroupTimes(session_s=2.0 if kind == "embedded" else 6.0, rebalance_s=10.0, commit_s=0.05),
+        snapshot=SnapshotSettings(every_events=40),
+    )
+    connection = Connection(bootstrap=bootstrap, embedded=kind == "embedded")
+    return await run(stage, settings, connection, RunDir(settings.dir), slot=0, supervised=False)
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

@@ -1,0 +1,152 @@
+"""kill -9 at every point between a consumed record and its ack: nothing is lost, and the decided stand once."""
+
+import asyncio
+import base64
+import random
+import signal
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from schemas import Embedding, Sample, Score, encode
+from streams.connection import Connection
+from streams.reading import records, sample_of
+from streams.topics import partitions_of
+from streams.wire import Wire
+from tests.streams.stages import arrived, feed, feed_raw, index_of, letters, make_topics, number, until
+
+DELIVERY = [
+    "before the record begins",
+    "after the work, before the send",
+    "after the confirmed send, before the ack",
+    "after the ack, before the commit",
+    "before the dead letter is sent",
+]
+DIVERSITY = [
+    "after the decision",
+    "after the confirmed send, before the ack",
+    "after the ack, before the commit",
+    "before the snapshot",
+    "after the snapshot",
+    "during recovery",
+]
+RECORDS = 300
+
+
+async def start(directory: Path, broker: Connection, *words: str) -> asyncio.subprocess.Process:
+    """A worker process; `words` are prefix, work, point and nth passage."""
+    kind = "embedded" if broker.embedded else "kafka"
+    command = [sys.executable, "-m", "tests.integration.killed_worker", str(directory), broker.bootstrap, kind, *words]
+    with (directory.parent / f"{directory.name}.log").open("ab") as log:
+        return await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
+
+
+async def committed_all(wire: Wire, prefix: str, group: str, noun: str) -> bool:
+    tps = partitions_of(prefix, noun)
+    ends = {tp: end for tp, end in (await wire.end_offsets(tps)).items() if end}
+    return await wire.committed(f"{prefix}-{group}", tps) == ends
+
+
+async def killed_and_restarted(directory: Path, broker: Connection, prefix: str, work: str, point: str) -> None:
+    """Run until it kills itself at the point, then once more undisturbed until all is committed."""
+    group, noun = ("diversity", "scored") if work == "diversity" else ("copy", "answers")
+    nth = "1" if point == "during recovery" else str(random.Random(point + work).randint(2, 4))
+    killed = await start(directory, broker, prefix, work, point, nth)
+    assert await asyncio.wait_for(killed.wait(), 60) == -signal.SIGKILL
+    again = await start(directory, broker, prefix, work, "none", "0")
+    try:
+        async with Wire(broker) as wire:
+            await until(lambda: committed_all(wire, prefix, group, noun), 60)
+    finally:
+        again.terminate()
+        await asyncio.wait_for(again.wait(), 30)
+
+
+@pytest.mark.parametrize("work", ["io", "batch"])
+async def test_nothing_is_lost(broker: Connection, prefix: str, tmp_path: Path, work: str) -> None:
+    async def at(index: int, point: str) -> None:
+        mine = f"{prefix}{index}"
+        await make_topics(broker, mine)
+        await feed(broker, mine, [number(i) for i in range(RECORDS)])
+        await killed_and_restarted(tmp_path / str(index), broker, mine, work, point)
+        async with Wire(broker) as wire:
+            came = {index_of(sample) for sample in await arrived(wire, mine)}
+            dead = {letter.identity for letter, _ in await letters(wire, mine)}
+        assert came == {i for i in range(RECORDS) if i % 10 != 9}, point
+        assert dead == {number(i).sample_id for i in range(RECORDS) if i % 10 == 9}, point
+
+    async with asyncio.TaskGroup() as group:
+        for index, point in enumerate(DELIVERY):
+            group.create_task(at(index, point))
+
+
+def scored(index: int) -> Sample:
+    """A sample as scoring leaves it, with a made-up vector near one of twelve topics."""
+    rng = np.random.default_rng(index)
+    vector = np.zeros(384)
+    vector[index % 12] = 1.0
+    vector += rng.normal(0, 0.03, 384)
+    f16 = (vector / np.linalg.norm(vector)).astype("<f2").tobytes()
+    ifd = float(rng.uniform(0.2, 1.1))
+    return Sample(
+        sample_id=number(index).sample_id,
+        prompt=number(index).prompt,
+        answer=number(index).answer,
+        score=Score(
+            ifd=ifd,
+            nll_cond=1.0,
+            nll_uncond=1.0 - float(np.log(ifd)),
+            n_cond=9,
+            n_uncond=8,
+            convention="superfilter",
+            template="plain",
+            model="m",
+            model_hash="h",
+            dtype="float32",
+        ),
+        embedding=Embedding(model="minilm", dims=384, f16=base64.b64encode(f16).decode()),
+    )
+
+
+async def decisions(wire: Wire, prefix: str) -> Counter[tuple[str, bytes]]:
+    """Every record of both sinks, byte for byte."""
+    return Counter(
+        [
+            (noun, encode(sample))
+            for noun in ("curated", "rejected")
+            async for _, record in records(wire, prefix, noun)
+            if (sample := sample_of(record))
+        ]
+    )
+
+
+async def test_decisions_are_those_of_an_undisturbed_run_and_stand_once(
+    broker: Connection, prefix: str, tmp_path: Path
+) -> None:
+    # Some come twice: a repeated id is decided about once.
+    inputs = [scored(i) for i in range(RECORDS)] + [scored(i) for i in range(0, RECORDS, 7)]
+
+    async def run(name: str, point: str) -> Counter[tuple[str, bytes]]:
+        mine = f"{prefix}{name}"
+        await make_topics(broker, mine)
+        await feed_raw(broker, mine, [(s.sample_id.encode(), encode(s)) for s in inputs], "scored")
+        if point != "none":
+            await killed_and_restarted(tmp_path / name, broker, mine, "diversity", point)
+        else:
+            worker = await start(tmp_path / name, broker, mine, "diversity", "none", "0")
+            async with Wire(broker) as wire:
+                await until(lambda: committed_all(wire, mine, "diversity", "scored"), 60)
+            worker.terminate()
+            await asyncio.wait_for(worker.wait(), 30)
+        async with Wire(broker) as wire:
+            return await decisions(wire, mine)
+
+    async with asyncio.TaskGroup() as group:
+        undisturbed = group.create_task(run("calm", "none"))
+        disturbed = {point: group.create_task(run(str(i), point)) for i, point in enumerate(DIVERSITY)}
+    assert sum(undisturbed.result().values()) == RECORDS
+    for point, task in disturbed.items():
+        assert task.result() == undisturbed.result(), point

@@ -1,0 +1,66 @@
+"""Histories made by hand: records in topics as stages would have left them, with no stage running."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from schemas import DeadLetter, Decision, Sample, Step, encode
+from schemas.dead_letter import identity_header
+from streams.connection import Connection
+from streams.delivery.producer import Message, open_sender
+from streams.topics import partitions_of
+from streams.wire import Wire
+from tests.streams.stages import feed_raw
+
+ONE_KEY = b"k"
+"""Records with one key are in one partition, in the order in which they were sent."""
+
+
+def decided(sample: Sample, outcome: Literal["curated", "rejected"] = "curated", reason: str = "gain") -> Sample:
+    """The sample as the diversity stage leaves it."""
+    decision = Decision(outcome=outcome, reason=reason, rule="streaming_gain", input_offset=0)
+    return sample.advance(Step(stage="diversity", at="2026-11-23T05:00:00Z"), decision=decision)
+
+
+def letter_of(
+    prefix: str, sample: Sample, stage: str = "scoring", noun: str = "answers", identity: str = "", offset: int = 0
+) -> DeadLetter:
+    """The dead letter of a sample that `stage` could not process."""
+    return DeadLetter(
+        key=sample.sample_id.encode(),
+        value=encode(sample),
+        topic=f"{prefix}.{noun}",
+        partition=0,
+        offset=offset,
+        stage=stage,
+        error="InvalidSample",
+        message="never",
+        attempt=1,
+        identity=identity or sample.sample_id,
+    )
+
+
+async def feed_in_order(connection: Connection, prefix: str, samples: Sequence[Sample], noun: str = "answers") -> None:
+    """Send samples to one partition of a topic."""
+    await feed_raw(connection, prefix, [(ONE_KEY, encode(sample)) for sample in samples], noun)
+
+
+async def feed_replayed(connection: Connection, topic: str, identity: str, value: bytes) -> None:
+    """Send a record as a replay sends it."""
+    async with open_sender(connection) as sender:
+        await sender.send(Message(topic=topic, value=value, headers=identity_header(identity)))
+
+
+async def bury(connection: Connection, prefix: str, letters: Sequence[DeadLetter]) -> None:
+    """Send dead letters."""
+    async with open_sender(connection) as sender:
+        for letter in letters:
+            message = Message(
+                topic=f"{prefix}.dead-letters", key=letter.key, value=letter.value, headers=letter.headers()
+            )
+            await sender.send(message)
+
+
+async def commit(wire: Wire, prefix: str, stage: str, source: str, count: int | None = None) -> None:
+    """Commit as `stage` does: the first `count` records of every partition that has some, or all there are."""
+    ends = {tp: end for tp, end in (await wire.end_offsets(partitions_of(prefix, source))).items() if end}
+    await wire.commit(f"{prefix}-{stage}", {tp: end if count is None else count for tp, end in ends.items()})

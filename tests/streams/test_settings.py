@@ -1,0 +1,170 @@
+"""Settings: the file, the environment, the command line, in this order; what is unknown is refused with a hint."""
+
+import os
+from pathlib import Path
+
+import orjson
+import pytest
+from pydantic import SecretStr
+
+from streams import settings as module
+from streams.settings import BadSettings, Settings, cache_directory, load, shown
+
+
+@pytest.fixture(autouse=True)
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty working directory and none of the tester's own settings."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("SIFT_")]:
+        monkeypatch.delenv(name)
+
+
+def write(text: str, name: str = module.FILE) -> Path:
+    file = Path(name)
+    file.write_text(text)
+    return file.resolve()
+
+
+def test_without_anything_there_are_the_defaults() -> None:
+    assert load() == Settings()
+
+
+def test_the_file_of_the_working_directory_is_read() -> None:
+    write('prefix = "mine"\n[retry]\nmax_attempts = 9\n[broker]\nbootstrap = "k:9092"\ntls = true\n')
+    found = load()
+    assert (found.prefix, found.retry.max_attempts, found.broker.tls) == ("mine", 9, True)
+    assert found.retry.max_crashes == Settings().retry.max_crashes
+
+
+def test_the_environment_goes_before_the_file_and_the_command_line_before_both(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write('prefix = "file"\ndir = "file"\n[worker]\ndrain_s = 1.0\nstuck_s = 1.0\n')
+    monkeypatch.setenv("SIFT_PREFIX", "environment")
+    monkeypatch.setenv("SIFT_DIR", "environment")
+    monkeypatch.setenv("SIFT_WORKER_DRAIN_S", "2.5")
+    found = load(overrides={"prefix": "command", "dir": None})
+    assert (found.prefix, found.dir) == ("command", Path("environment"))
+    assert (found.worker.drain_s, found.worker.stuck_s) == (2.5, 1.0)
+
+
+def test_a_key_with_an_underscore_is_reached_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIFT_RETRY_MAX_ATTEMPTS", "7")
+    monkeypatch.setenv("SIFT_BROKER_TLS", "true")
+    assert (load().retry.max_attempts, load().broker.tls) == (7, True)
+
+
+def test_sift_config_names_the_file_and_an_argument_goes_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    write('prefix = "default"')
+    monkeypatch.setenv("SIFT_CONFIG", str(write('prefix = "named"', "other.toml")))
+    assert load().prefix == "named"
+    assert load(write('prefix = "argument"', "third.toml")).prefix == "argument"
+
+
+def test_a_file_that_is_named_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BadSettings, match=r"no settings file nowhere\.toml"):
+        load(Path("nowhere.toml"))
+    monkeypatch.setenv("SIFT_CONFIG", "gone.toml")
+    with pytest.raises(BadSettings, match=r"gone\.toml"):
+        load()
+
+
+def test_a_file_that_is_not_toml_is_named() -> None:
+    write("prefix = ")
+    with pytest.raises(BadSettings, match=r"siftstream\.toml is not TOML"):
+        load()
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('prefiks = "x"', "unknown setting prefiks; did you mean prefix?"),
+        ("[retry]\nmax_atempts = 3", "unknown setting retry.max_atempts; did you mean retry.max_attempts?"),
+        ("[retri]\nmax_attempts = 3", "unknown setting retri"),
+        ("[zzz]\nqqq = 3", "`siftstream config` lists them all"),
+    ],
+)
+def test_an_unknown_key_of_the_file_is_refused_with_a_hint(text: str, complaint: str) -> None:
+    write(text)
+    with pytest.raises(BadSettings) as error:
+        load()
+    assert complaint in str(error.value)
+
+
+def test_an_unknown_key_of_the_environment_is_refused_with_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIFT_DIVERSITY_KEEP_RAT", "0.1")
+    with pytest.raises(BadSettings, match="SIFT_DIVERSITY_KEEP_RAT in the environment; did you mean SIFT_DIVERSITY_KE"):
+        load()
+
+
+def test_what_tests_put_into_the_environment_is_let_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIFT_TEST_KAFKA", "k:9092")
+    assert load() == Settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('[retry]\nmax_attempts = "many"', "setting retry.max_attempts: Input should be a valid integer"),
+        ("[worker]\ndrain_s = []", "setting worker.drain_s"),
+        ('[broker]\nmechanism = "MAGIC"', "setting broker.mechanism"),
+        ('broker = "k:9092"', "setting broker"),
+        ("prefix = 3", "setting prefix"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_named_with_its_place(text: str, complaint: str) -> None:
+    write(text)
+    with pytest.raises(BadSettings) as error:
+        load()
+    assert complaint in str(error.value)
+
+
+def test_a_setting_under_a_section_that_is_no_section_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    write('broker = "k:9092"')
+    monkeypatch.setenv("SIFT_BROKER_USER", "me")
+    with pytest.raises(BadSettings, match="broker"):
+        load()
+
+
+def test_two_faults_are_both_told() -> None:
+    write('prefix = 3\n[retry]\nmax_attempts = "many"')
+    with pytest.raises(BadSettings, match=r"prefix.*retry\.max_attempts|retry\.max_attempts.*prefix"):
+        load()
+
+
+def test_the_password_is_stars_wherever_settings_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIFT_BROKER_PASSWORD", "s3cret")
+    monkeypatch.setenv("SIFT_BROKER_USER", "me")
+    found = load()
+    assert shown(found)["broker"]["password"] == "**********"
+    assert b"s3cret" not in orjson.dumps(shown(found))
+    assert "s3cret" not in repr(found)
+    assert "s3cret" not in repr(found.broker.connection())
+    assert found.broker.password == SecretStr("s3cret")
+    assert found.broker.connection().password == "s3cret"
+
+
+def test_a_bad_setting_beside_the_password_does_not_show_it() -> None:
+    write('[broker]\npassword = "s3cret"\npasword = "s3cret2"')
+    with pytest.raises(BadSettings) as error:
+        load()
+    assert "s3cret" not in str(error.value)
+    write('[broker]\npassword = ["s3cret"]')
+    with pytest.raises(BadSettings) as error:
+        load()
+    assert "s3cret" not in str(error.value)
+
+
+def test_every_key_is_shown() -> None:
+    data = shown(Settings())
+    flat = {f"{key}.{name}" for key, value in data.items() if isinstance(value, dict) for name in value}
+    flat |= {key for key, value in data.items() if not isinstance(value, dict)}
+    assert flat == set(module.keys())
+
+
+def test_the_cache_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert cache_directory() == tmp_path / "cache" / "siftstream" == Settings().cache
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_directory() == tmp_path / ".cache" / "siftstream"

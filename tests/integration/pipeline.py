@@ -1,0 +1,150 @@
+"""`siftstream up` and the other commands as a person runs them: separate processes, found by their directory."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+from aiokafka.errors import KafkaError
+
+from streams import ledger, status
+from streams.connection import Connection
+from streams.errors import StreamsError
+from streams.rundir import RunDir
+from streams.wire import Wire
+
+T = TypeVar("T")
+
+
+class Pipeline:
+    """One run's directory and its commands. On a Kafka every command gets its address and credentials by settings."""
+
+    def __init__(self, directory: Path, kafka: Connection | None = None, prefix: str = "sift", **settings: str) -> None:
+        self.directory = directory
+        self.directory.mkdir(parents=True, exist_ok=True)
+        quick = {"SIFT_SCORING_THREADS": "1", "SIFT_GROUP_SESSION_S": "6"}
+        place = {"SIFT_PREFIX": prefix, "SIFT_DIR": str(directory / "run")}
+        self._environment = {**os.environ, **quick, **settings, **place}
+        self._kafka = kafka
+        self._prefix = prefix
+        if kafka:
+            self._environment |= _kafka_settings(kafka)
+        self._up: subprocess.Popen[bytes] | None = None
+
+    @property
+    def up_pid(self) -> int:
+        """The process id of `up`."""
+        assert self._up is not None
+        return self._up.pid
+
+    def command(self, *words: str) -> list[str]:
+        """The command line of `siftstream words…`."""
+        return [sys.executable, "-m", "streams.cli", *words]
+
+    def run(self, *words: str, timeout_s: float = 90.0, **options: Any) -> "subprocess.CompletedProcess[str]":
+        """Run a command to its end."""
+        return subprocess.run(
+            self.command(*words), env=self._environment, capture_output=True, text=True, timeout=timeout_s, **options
+        )
+
+    def json(self, *words: str) -> Any:
+        """The document that a command prints with ``--json``."""
+        done = self.run(*words, "--json")
+        assert done.stdout, f"{words} ended with {done.returncode}: {done.stderr}"
+        return json.loads(done.stdout)
+
+    @contextmanager
+    def up(self) -> Iterator[None]:
+        """`siftstream up` in the background; stopped with Ctrl-C's signal, and it must end with exit code 0."""
+        with (self.directory / "up.log").open("ab") as log:
+            self._up = subprocess.Popen(
+                self.command("up"), env=self._environment, stdout=log, stderr=log, start_new_session=True
+            )
+        try:
+            self.until(lambda: self.records("model") >= 0)
+            yield
+            self._up.send_signal(signal.SIGINT)
+            assert self._up.wait(60) == 0, (self.directory / "up.log").read_text()
+            assert self.processes() == []
+        finally:
+            for pid in [self._up.pid, *self.processes()]:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self._up.wait(10)
+
+    def processes(self) -> list[int]:
+        """Every process of this run but `up` itself: those whose environment names its directory."""
+        wanted = f"SIFT_DIR={self._environment['SIFT_DIR']}".encode()
+        ours = {os.getpid(), self._up.pid if self._up else 0}
+        found = []
+        for entry in Path("/proc").iterdir():
+            with suppress(OSError, ValueError):
+                environment, alive = (entry / "environ").read_bytes().split(b"\0"), (entry / "cmdline").read_bytes()
+                if int(entry.name) not in ours and alive and wanted in environment:
+                    found.append(int(entry.name))
+        return found
+
+    def workers(self, stage: str) -> list[int]:
+        """The running worker processes of a stage."""
+        return [pid for pid in self.processes() if f"worker\0{stage}\0" in _cmdline(pid)]
+
+    def until(self, condition: Callable[[], bool], timeout_s: float = 150.0) -> None:
+        """Wait for a condition; fail with the end of the log where it does not come."""
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            log = self.directory / "up.log"
+            tail = log.read_text()[-2000:] if log.exists() else ""
+            assert time.monotonic() < deadline, f"not in {timeout_s:g} s: {tail}"
+            time.sleep(0.5)
+
+    def records(self, noun: str) -> int:
+        """Records in a topic; -1 while nobody answers."""
+        now = self._ask(lambda wire: status.take(wire, self._prefix))
+        return now.records(noun) if now else -1
+
+    def settled(self, count: int) -> bool:
+        """Whether `count` identities came in, none is pending, and no stage has anything left to do."""
+        now = self._ask(lambda wire: status.take(wire, self._prefix))
+        if now is None or now.lag:
+            return False
+        account = self._ask(lambda wire: ledger.take(wire, self._prefix))
+        return account is not None and account.total == count and not account.pending
+
+    def _ask(self, question: Callable[[Wire], Awaitable[T]]) -> T | None:
+        """Ask the broker from here: a command of its own for every look would take the workers' processor time."""
+
+        async def ask() -> T | None:
+            run = RunDir(Path(self._environment["SIFT_DIR"]))
+            connection = self._kafka or run.announced("")
+            if connection is None:
+                return None
+            async with Wire(connection, timeout_s=5.0) as wire:
+                return await question(wire)
+
+        with suppress(StreamsError, KafkaError):
+            return asyncio.run(ask())
+        return None
+
+
+def _cmdline(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
+def _kafka_settings(kafka: Connection) -> dict[str, str]:
+    return {
+        "SIFT_BROKER_BOOTSTRAP": kafka.bootstrap,
+        "SIFT_BROKER_USER": kafka.user,
+        "SIFT_BROKER_PASSWORD": kafka.password,
+        "SIFT_BROKER_TLS": str(kafka.tls),
+        **({"SIFT_BROKER_CA": str(kafka.ca)} if kafka.ca else {}),
+    }

@@ -1,0 +1,127 @@
+"""The journey with real models, as a person runs it: `up` in one terminal, everything else in another.
+
+The readable form of what this project promises: what goes in ends as curated, rejected or dead, exactly, whatever is
+killed or stopped on the way.
+"""
+
+import os
+import signal
+from pathlib import Path
+
+import orjson
+import pytest
+
+from processors.export import verify
+from processors.skills import LIBRARY, load_skills, seed_rows
+from streams.connection import Connection
+from tests.conftest import real_kafka
+from tests.integration.pipeline import Pipeline
+
+ROWS = 20
+
+
+def rows() -> list[dict[str, str]]:
+    """Real rows: the shortest of the skill library, so that scoring them takes seconds."""
+    return sorted(seed_rows(load_skills(LIBRARY)), key=lambda row: len(row["output"].encode()))[:ROWS]
+
+
+def write(path: Path, rows: list[dict[str, str]]) -> Path:
+    path.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+    return path
+
+
+def check_the_end(pipeline: Pipeline, samples: int) -> None:
+    """The account is exact, and curated holds each id once."""
+    account = pipeline.json("ledger")
+    assert account["balanced"]
+    assert account["in"] == samples
+    assert account["in"] == account["curated"] + sum(account["rejected"].values()) + sum(account["dead"].values())
+    assert account["curated"] > 0
+    assert account["ended_twice"] == []
+
+
+def tell_the_story(pipeline: Pipeline, source: Path, samples: int) -> None:
+    """From a file to a data set, with everything a person may ask on the way."""
+    with source.open("ab") as file:
+        file.write(b'{"broken": \n')
+    first = pipeline.run("ingest", str(source))
+    assert first.returncode == 0, first.stderr
+    assert f"{source.name}:{samples + 1}: not JSON" in first.stderr
+    pipeline.until(lambda: pipeline.settled(samples + 1))
+    check_the_end(pipeline, samples + 1)
+    assert [letter["stage"] for letter in pipeline.json("dlq", "list")] == ["ingest"]
+
+    before = pipeline.json("ledger")
+    assert pipeline.run("ingest", str(source)).returncode == 0
+    pipeline.until(lambda: pipeline.settled(samples + 1))
+    after = pipeline.json("ledger")
+    assert {**after, "repeated_records": 0} == {**before, "repeated_records": 0}, "ingesting twice added something"
+
+    data = pipeline.directory / "data"
+    assert pipeline.run("export", str(data), "--metadata").returncode == 0
+    assert verify(data) == ()
+    exported = [orjson.loads(line) for line in (data / "data" / "train.jsonl").read_bytes().splitlines()]
+    assert len(exported) == after["curated"]
+    story = pipeline.run("trace", exported[0]["metadata"]["sample_id"][:12])
+    assert "curated" in story.stdout
+    assert "IFD" in story.stdout
+
+
+def test_on_the_embedded_broker_with_a_stop_midway(tmp_path: Path) -> None:
+    pipeline = Pipeline(tmp_path)
+    source = write(tmp_path / "rows.jsonl", rows())
+    with pipeline.up():
+        assert pipeline.run("ingest", str(source)).returncode == 0
+        pipeline.until(lambda: pipeline.records("scored") > 0)
+    with pipeline.up():
+        assert "went on from the journal" in (tmp_path / "up.log").read_text()
+        tell_the_story(pipeline, source, ROWS)
+
+
+@pytest.mark.kafka
+def test_on_a_real_kafka(kafka: Connection, prefix: str, tmp_path: Path) -> None:
+    pipeline = Pipeline(tmp_path, kafka, prefix)
+    with pipeline.up():
+        tell_the_story(pipeline, write(tmp_path / "rows.jsonl", rows()), ROWS)
+        assert pipeline.run("topics", "check").returncode == 0
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+def test_on_a_real_kafka_with_sasl_over_tls(tmp_path: Path) -> None:
+    with real_kafka("--security", "sasl_ssl") as (connection, _):
+        pipeline = Pipeline(tmp_path, connection)
+        with pipeline.up():
+            tell_the_story(pipeline, write(tmp_path / "rows.jsonl", rows()), ROWS)
+        left = [path for path in tmp_path.rglob("*") if path.is_file()]
+        assert not [path for path in left if connection.password.encode() in path.read_bytes()]
+
+
+def killed_under_way(pipeline: Pipeline, source: Path) -> None:
+    """Feed, kill each stage's worker once, and then everything at once."""
+    with pipeline.up():
+        assert pipeline.run("ingest", str(source)).returncode == 0
+        for stage, least in (("scoring", 3), ("diversity", 6)):
+            pipeline.until(lambda least=least: pipeline.records("scored") >= least)  # type: ignore[misc]
+            for pid in pipeline.workers(stage):
+                os.kill(pid, signal.SIGKILL)
+        pipeline.until(lambda: pipeline.records("scored") >= 12)
+        for pid in [pipeline.up_pid, *pipeline.processes()]:
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_stages_killed_under_way_and_everything_killed_at_once(tmp_path: Path) -> None:
+    pipeline = Pipeline(tmp_path)
+    with pytest.raises(AssertionError):  # `up` did not end with exit code 0
+        killed_under_way(pipeline, write(tmp_path / "rows.jsonl", rows()))
+    with pipeline.up():
+        pipeline.until(lambda: pipeline.settled(ROWS))
+        check_the_end(pipeline, ROWS)
+
+
+def test_no_broker_is_a_clear_error_and_not_a_wait(tmp_path: Path) -> None:
+    pipeline = Pipeline(tmp_path, Connection(bootstrap="127.0.0.1:1"))
+    for words in (["up"], ["worker", "scoring"], ["status"]):
+        done = pipeline.run(*words, timeout_s=30)
+        assert done.returncode == 69, words
+        assert "no Kafka broker answers at 127.0.0.1:1" in done.stderr

@@ -7,6 +7,9 @@ RUN apt-get update && apt-get install --yes --no-install-recommends make \
 USER sift
 WORKDIR /home/sift/siftstream
 
+# Where torch without CUDA is to come from, if anywhere else than from pip's own index: it saves gigabytes.
+ARG PIP_EXTRA_INDEX_URL
+
 COPY --chown=sift . .
 RUN make install && mkdir .siftstream
 

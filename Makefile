@@ -30,6 +30,9 @@ $(INSTALLED): pyproject.toml constraints.txt requirements-models.txt
 demo: install  ## the whole journey on this machine: broker, models, all stages, result
 	@$(BIN)/siftstream demo
 
+# Model threads that wait must not spin: tests share the cores with brokers and workers.
+test slow: export OMP_WAIT_POLICY := PASSIVE
+
 test: install  ## all tests but the slow ones
 	@$(BIN)/pytest -m "not slow"
 	@echo "not run: the tests marked slow (minutes each). Run them with: make slow"

@@ -41,9 +41,7 @@ async def measure(connection: Connection, messages: int, repeats: int, shapes: S
     runs: Runs = {peer: [] for peer in ("raw", "bytes", *shapes)}
     for repeat in range(repeats):
         for peer in runs:
-            task = Task(
-                peer=peer, name=f"{peer}-{repeat}", connection=connection, prefix=prefix, messages=messages
-            )
+            task = Task(peer=peer, name=f"{peer}-{repeat}", connection=connection, prefix=prefix, messages=messages)
             await add_topic(connection, task.target)
             figures = await asyncio.to_thread(_run, task)
             runs[peer].append(figures)

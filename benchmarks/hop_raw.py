@@ -1,7 +1,7 @@
 """The peers: a hop by plain aiokafka, as one would write it by hand for a batch, with nothing of Faust and of ours.
 
-They confirm before they commit, as we do. They do not validate, know no fate of a failed record, and let one slow record
-hold up its batch.
+They confirm before they commit, and send in batches as large as ours. They do not validate, know no fate of a failed
+record, and let one slow record hold up its batch.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from benchmarks.hop_task import Clock, Task
+from streams.delivery.producer import MAX_BATCH_BYTES
 
 
 async def with_json(task: Task, clock: Clock) -> None:
@@ -32,7 +33,10 @@ async def _hop(task: Task, clock: Clock, work: Callable[[bytes], bytes]) -> None
         auto_offset_reset="earliest",
     )
     producer = AIOKafkaProducer(
-        **task.connection.aiokafka(), acks="all", enable_idempotence=not task.connection.embedded
+        **task.connection.aiokafka(),
+        acks="all",
+        enable_idempotence=not task.connection.embedded,
+        max_batch_size=MAX_BATCH_BYTES,
     )
     async with producer, consumer:
         done = 0

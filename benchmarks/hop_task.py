@@ -46,8 +46,8 @@ class Clock:
     """CPU time (user and system, all threads of this process) and wall time between the first `start` and `stop`.
 
     The clock runs from the first record in the program's hands until the offset of the last one is committed, so that
-    imports, joins and the stop count on neither side. What was fetched and parsed before the first record arrived, up
-    to 1 MiB of each partition, counts on neither side either: that flatters the cheaper side, so ratios are upper bounds.
+    imports, joins and the stop count on neither side. What was fetched before the first record arrived, up to
+    1 MiB of each partition, counts on neither side either: that flatters the cheaper side, so ratios are upper bounds.
     """
 
     def __init__(self) -> None:

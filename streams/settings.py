@@ -125,11 +125,11 @@ def load(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -
     """The effective settings; `overrides` are what the command line set (None is not set). Raises `BadSettings`."""
     named = file or (Path(os.environ["SIFT_CONFIG"]) if os.environ.get("SIFT_CONFIG") else None)
     data = _read(named or Path(FILE), required=named is not None)
+    _refuse_unknown(data)
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
     for key, value in (_from_environment(os.environ) | given).items():
         section, _, name = key.rpartition(".")
         (data.setdefault(section, {}) if section else data)[name] = value
-    _refuse_unknown(data)
     try:
         return _SETTINGS.validate_python(data)
     except ValidationError as error:
@@ -182,9 +182,11 @@ def _refuse_unknown(data: Mapping[str, Any]) -> None:
     known = keys()
     sections = {key.partition(".")[0] for key in known if "." in key}
     for key, value in data.items():
-        inner = [f"{key}.{name}" for name in value] if key in sections and isinstance(value, dict) else [key]
+        if key in sections and not isinstance(value, dict):
+            raise BadSettings(f"setting {key} is a section: write [{key}] and its keys below it")
+        inner = [f"{key}.{name}" for name in value] if key in sections else [key]
         for path in inner:
-            if path not in known and path not in sections:
+            if path not in known:
                 raise BadSettings(f"unknown setting {path}{_hint(path, known)}")
 
 

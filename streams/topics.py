@@ -1,15 +1,16 @@
 """The topics, as one table; `siftstream topics apply` makes the broker agree with it, `check` tells whether it does."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
 
 from streams.connection import Connection
-from streams.errors import StreamsError
+from streams.errors import BrokerUnreachable, StreamsError
 from streams.wire import TP, Wire
 
 DAY_MS = 86_400_000
@@ -92,11 +93,24 @@ def partitions_of(prefix: str, *nouns: str) -> list[TP]:
 
 
 async def apply(connection: Connection, prefix: str) -> list[str]:
-    """Create the topics that are missing; return their names. Existing ones are left as they are."""
-    admin = AIOKafkaAdminClient(**connection.aiokafka())
-    await admin.start()
-    try:
+    """Create the topics that are missing; return their names. Existing ones are left as they are.
+
+    Raises BrokerUnreachable where no broker answers.
+    """
+    async with _admin(connection) as admin:
         return [topic.name(prefix) for topic in TOPICS if await _create(admin, topic, prefix)]
+
+
+@asynccontextmanager
+async def _admin(connection: Connection) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(**connection.aiokafka())
+    try:
+        await admin.start()
+    except KafkaConnectionError as error:
+        await admin.close()
+        raise BrokerUnreachable(connection.bootstrap, 0, error) from error
+    try:
+        yield admin
     finally:
         await admin.close()
 
@@ -148,13 +162,9 @@ async def _missing(connection: Connection, prefix: str) -> list[str]:
 async def _config_differences(connection: Connection, prefix: str) -> list[str]:
     if connection.embedded:
         return []  # it takes topic settings and does not act on them
-    admin = AIOKafkaAdminClient(**connection.aiokafka())
-    await admin.start()
-    try:
+    async with _admin(connection) as admin:
         resources = [ConfigResource(ConfigResourceType.TOPIC, topic.name(prefix)) for topic in TOPICS]
         responses = await admin.describe_configs(resources)
-    finally:
-        await admin.close()
     actual = {r[3]: {entry[0]: entry[1] for entry in r[4]} for response in responses for r in response.resources}
     return [
         f"{topic.name(prefix)}: {key} is {actual.get(topic.name(prefix), {}).get(key)}, the table says {value}"

@@ -82,7 +82,14 @@ class Worker:
         """Work until told to stop; returns the exit code."""
         await self._require_broker()
         log.info("%s: loading", self.stage.name)
-        work = await self.stage.load(Context(self.settings, self.connection, self.sender, self._state))
+        loading = asyncio.ensure_future(
+            self.stage.load(Context(self.settings, self.connection, self.sender, self._state))
+        )
+        await asyncio.wait((loading, self._ended), return_when=asyncio.FIRST_COMPLETED)
+        if not loading.done():
+            loading.cancel()
+            return self._ended.result().code
+        work = loading.result()
         shape, runners = self._shape(work)
         agent.add_agent(self.app, topics.BY_NOUN[self.stage.source].name(self.settings.prefix), shape.offer)
         consumer = agent.consumer_of(self.app)

@@ -1,5 +1,7 @@
 """`schemas` and `config`."""
 
+import json
+
 import click
 
 from schemas import json_schema
@@ -29,15 +31,14 @@ async def config(options: Options, as_json: bool) -> None:
         return
     for key, value in data.items():
         if not isinstance(value, dict):
-            console.print(f"{key} = {_toml(value)}", markup=False, soft_wrap=True)
+            console.print(_line(key, value), markup=False, soft_wrap=True)
     for section, values in data.items():
         if isinstance(values, dict):
             console.print(f"\n[{section}]", markup=False)
             for key, value in values.items():
-                console.print(f"{key} = {_toml(value)}", markup=False, soft_wrap=True)
+                console.print(_line(key, value), markup=False, soft_wrap=True)
 
 
-def _toml(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, int | float) else f'"{"" if value is None else value}"'
+def _line(key: str, value: object) -> str:
+    """A line of TOML, which has no null; its strings and booleans are written as JSON's."""
+    return f"# {key} is not set" if value is None else f"{key} = {json.dumps(value, ensure_ascii=False)}"

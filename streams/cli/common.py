@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from streams import settings as settings_module
+from streams import topics
 from streams.connection import Connection
 from streams.errors import BrokerUnreachable, StreamsError
 from streams.rundir import RunDir, find
@@ -67,9 +68,13 @@ class Run:
 
 @asynccontextmanager
 async def open_run(options: Options) -> AsyncIterator[Run]:
-    """Find the run that the options are about and connect to its broker."""
+    """Find the run that the options are about and connect to its broker.
+
+    Raises TopicsDiffer where it has not the prefix's topics.
+    """
     settings = options.settings()
     directory, connection = find(settings)
+    await topics.require(connection, settings.prefix)
     async with Wire(connection) as wire:
         yield Run(settings, directory, connection, wire)
 

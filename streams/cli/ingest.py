@@ -3,7 +3,6 @@
 import asyncio
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -57,7 +56,10 @@ async def ingest(
     siftstream ingest qa.csv --map instruction=question --map output=reply.text
     generate | siftstream ingest -
     """
-    reading = Reading(columns=_pairs(columns, "--map"), labels=_pairs(labels, "--label"), task_type=task_type)
+    try:
+        reading = Reading(columns=_pairs(columns, "--map"), labels=_pairs(labels, "--label"), task_type=task_type)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--map") from None
     async with open_run(options) as run, open_sender(run.connection) as sender:
         report = _BadRows()
         ingestion = Ingestion(run.prefix, sender, reading, report)
@@ -120,14 +122,18 @@ async def _follow(ingestion: Ingestion, paths: tuple[str, ...]) -> None:
         def rows(path: str) -> Iterator[Row | None]:
             return follow_rows(Path(path), lambda note: errors.print(note, style="yellow", markup=False))
 
-        async with asyncio.TaskGroup() as group:
-            count = _counter(bar, task, ingestion)
-            tasks = [group.create_task(ingestion.follow(rows(path), _POLL_S, count)) for path in paths]
-            await stop.wait()
-            for running in tasks:
+        count = _counter(bar, task, ingestion)
+        following = [asyncio.create_task(ingestion.follow(rows(path), _POLL_S, count)) for path in paths]
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({stopped, *following}, return_when=asyncio.FIRST_COMPLETED)
+            for ended in following:
+                if ended.done():
+                    ended.result()
+        finally:
+            for running in (stopped, *following):
                 running.cancel()
-            with suppress(asyncio.CancelledError):
-                await asyncio.gather(*tasks)
+            await asyncio.gather(stopped, *following, return_exceptions=True)
 
 
 def _progress() -> Progress:

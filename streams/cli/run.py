@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
+import os
 import signal
-import sys
 from contextlib import suppress
 
 import click
@@ -113,6 +113,6 @@ async def worker(options: Options, stage: str, slot: int, supervised: bool) -> N
     settings = options.settings()
     directory, connection = find(settings)
     code = await worker_module.run(BY_NAME[stage], settings, connection, directory, slot, supervised)
-    sys.stdout.flush()
-    # Faust and model libraries leave threads behind that may not end; everything of ours has.
-    raise SystemExit(int(code))
+    logging.shutdown()
+    # Not sys.exit: a model that is loading or computing in a thread would be waited for, and nothing waits for it.
+    os._exit(int(code))

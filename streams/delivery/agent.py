@@ -11,7 +11,7 @@ from yarl import URL
 
 from streams.connection import Connection
 from streams.delivery.consumer import WatermarkConsumer, WatermarkTransport
-from streams.delivery.producer import MAX_REQUEST_BYTES
+from streams.delivery.producer import MAX_BATCH_BYTES, MAX_REQUEST_BYTES
 from streams.delivery.watermark import Delivery
 
 Offer = Callable[[Sequence[Delivery]], Awaitable[None]]
@@ -71,6 +71,7 @@ def create_app(
         value_serializer="raw",
         processing_guarantee="at_least_once",
         producer_acks=-1,
+        producer_max_batch_size=MAX_BATCH_BYTES,
         producer_max_request_size=MAX_REQUEST_BYTES,
         producer_request_timeout=120.0,
         stream_buffer_maxsize=1,

@@ -56,6 +56,12 @@ class WatermarkConsumer(Consumer):  # type: ignore[misc]
         # The callback waits while the stage is full; a rebalance must not wait with it.
         await self.wait_first(self.callback(message), self.suspend_flow.wait())
 
+    def on_buffer_full(self, tp: TP) -> None:
+        """Nothing: Faust would not ask for the partition's records any more, and then wait a second for the others'.
+
+        What holds the consumer back is that `_deliver` waits.
+        """
+
     async def _read_again(self) -> None:
         """Records fetched while the flow was stopped were not delivered: go back to where they begin."""
         try:

@@ -39,6 +39,12 @@ class Policy:
     max_crashes: int = 3
     """Worker crashes that one record may cause before it is a dead letter."""
 
+    def __post_init__(self) -> None:
+        if self.max_attempts < 1 or self.max_crashes < 1:
+            raise ValueError("max_attempts and max_crashes must be at least 1")
+        if self.first_wait_s < 0 or self.longest_wait_s < 0:
+            raise ValueError("first_wait_s and longest_wait_s must be at least 0")
+
     def wait_s(self, attempt: int, asked_s: float = 0.0) -> float:
         """Seconds to wait after failed try number `attempt` (from 1): full jitter, never less than was asked for."""
         ceiling = min(self.longest_wait_s, self.first_wait_s * 2.0 ** min(attempt - 1, 30))
@@ -159,6 +165,7 @@ class Fates:
             tries.outages += 1
             await self._sit_out(error, tries.outages)
             return True
+        self.pause.set(False)  # what the stage depends on has answered, if only with a failure
         tries.failures += 1
         if isinstance(error, Transient) and tries.failures < self.policy.max_attempts:
             await asyncio.sleep(self.policy.wait_s(tries.failures, error.retry_after_s))

@@ -47,6 +47,10 @@ class BatchLimits:
     max_wait_s: float = 0.1
     """Longest wait of a record for its batch to fill, in seconds."""
 
+    def __post_init__(self) -> None:
+        if self.max_tokens < 1 or self.max_items < 1 or self.max_wait_s < 0:
+            raise ValueError("max_tokens and max_items must be at least 1, max_wait_s at least 0")
+
 
 def batch_size(costs: Sequence[int], limits: BatchLimits) -> int:
     """How many of the waiting items, from the first, make the next batch: as many as fit, and always at least one."""

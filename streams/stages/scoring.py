@@ -1,6 +1,7 @@
 """answers → scored: IFD score and instruction embedding, in micro-batches."""
 
 import asyncio
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -37,6 +38,9 @@ class ScoringWork:
 
 async def load(context: Context) -> ScoringWork:
     """Load the scorer and the embedding model; minutes on a machine that has never converted the checkpoint."""
+    # Torch's threads otherwise spin while they wait for each other: with other work on the cores (and there are other
+    # stages) a forward pass of two threads took more than ten times as long. Read once, when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from processors.scoring import Scorer  # torch and transformers: seconds, and only this worker needs them
 
     settings = context.settings

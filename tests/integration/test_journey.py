@@ -120,7 +120,7 @@ def test_stages_killed_under_way_and_everything_killed_at_once(tmp_path: Path) -
 
 
 def test_no_broker_is_a_clear_error_and_not_a_wait(tmp_path: Path) -> None:
-    pipeline = Pipeline(tmp_path, Connection(bootstrap="127.0.0.1:1"))
+    pipeline = Pipeline(tmp_path, Connection(bootstrap="127.0.0.1:1"), SIFT_WORKER_BROKER_WAIT_S="2")
     for words in (["up"], ["worker", "scoring"], ["status"]):
         done = pipeline.run(*words, timeout_s=30)
         assert done.returncode == 69, words

@@ -28,7 +28,7 @@ from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.util import calc_crc32c
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Producer, Transport
 from faust.types import TP
-from intervaltree import IntervalTree
+from intervaltree import IntervalTree  # type: ignore[import-untyped]
 
 from streams.connection import Connection
 from streams.delivery import agent
@@ -53,6 +53,7 @@ OVERRIDDEN = [
             "on_partitions_assigned",
             "on_partitions_revoked",
             "wait_empty",
+            "on_buffer_full",
         )
     ],
     (CalmProducer, Producer, "_settings_extra"),

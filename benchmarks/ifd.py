@@ -1,0 +1,148 @@
+"""Speed and exactness of IFD scoring: against Superfiltering's loop, and against padded batches of Hugging Face.
+
+    python benchmarks/ifd.py --json                      24 samples of the skill library, 3 rounds, 2 threads
+    python benchmarks/ifd.py --data FILE --samples 30    samples of an Alpaca file (JSON: instruction, input, output)
+
+The same model scores the same samples in turns: `reference` (one sample at a time, two passes, full logits), `padded`
+(batches of 8 sequences, sorted by length, full logits) and `ours`, after a short warm-up. Figures are medians over the
+rounds; `f32_ratio` is the median of reference time / our time within a round, so that a noisy machine is noisy for
+both; `f32_max_rel_error` is our largest relative error in either NLL or in IFD against the reference.
+"""
+
+import argparse
+import json
+import math
+import random
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+
+from processors.checkpoints import CausalCheckpoint, load_causal
+from processors.ifd import Ifd, IfdScorer
+from processors.model_files import CAUSAL_DEFAULT
+from processors.skills import LIBRARY, load_skills, seed_rows
+from schemas import Prompt
+from tests.processors.reference_ifd import reference_ifd
+
+MAX_LENGTH = 1024
+BATCH = 8
+Row = dict[str, str]
+Triple = tuple[float, float, float]
+"""NLL with the prompt, NLL without it, IFD."""
+
+
+def measure(checkpoint: CausalCheckpoint, rows: Sequence[Row], rounds: int) -> dict[str, Any]:
+    """All figures of the module's docstring, by name."""
+    scorer = IfdScorer(checkpoint, MAX_LENGTH)
+    ways: dict[str, Callable[[Sequence[Row]], list[Triple]]] = {
+        "reference": lambda some: [reference_ifd(checkpoint.model, checkpoint.tokenizer, r, MAX_LENGTH) for r in some],
+        "padded": lambda some: padded(checkpoint, some),
+        "ours": lambda some: ours(scorer, some),
+    }
+    for way in ways.values():
+        way(rows[:2])
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    results: dict[str, list[Triple]] = {}
+    for _ in range(rounds):
+        for name, way in ways.items():
+            began = time.perf_counter()
+            results[name] = way(rows)
+            seconds[name].append(time.perf_counter() - began)
+    n_tokens = sum(len(ids) for row in rows for ids, _ in sequences(checkpoint.tokenizer, row))
+    figures: dict[str, Any] = {"samples": len(rows), "tokens": n_tokens, "threads": torch.get_num_threads()}
+    for name, each in seconds.items():
+        figures[f"{name}_samples_per_s"] = len(rows) / median(each)
+        figures[f"{name}_tokens_per_s"] = n_tokens / median(each)
+    for name, key in (("ours", "f32"), ("padded", "padded")):
+        pairs = zip(seconds["reference"], seconds[name], strict=True)
+        figures[f"{key}_ratio"] = median(reference / other for reference, other in pairs)
+        figures[f"{key}_max_rel_error"] = largest_error(results[name], results["reference"])
+    return figures
+
+
+def ours(scorer: IfdScorer, rows: Sequence[Row]) -> list[Triple]:
+    """By the scorer that the stage uses."""
+    pairs = [(Prompt(instruction=row["instruction"], input=row["input"]), row["output"]) for row in rows]
+    scored = [result for result in scorer.score(pairs) if isinstance(result, Ifd)]
+    return [(r.nll_cond or math.nan, r.nll_uncond or math.nan, r.ifd or math.nan) for r in scored]
+
+
+def padded(checkpoint: CausalCheckpoint, rows: Sequence[Row]) -> list[Triple]:
+    """By batches that Hugging Face pads, all sequences sorted by length first."""
+    todo = [each for row in rows for each in sequences(checkpoint.tokenizer, row)]
+    order = sorted(range(len(todo)), key=lambda index: len(todo[index][0]))
+    nll: dict[int, float] = {}
+    for first in range(0, len(order), BATCH):
+        batch = order[first : first + BATCH]
+        width = max(len(todo[index][0]) for index in batch)
+        ids, labels, mask = (torch.full((len(batch), width), fill) for fill in (0, -100, 0))
+        for line, index in enumerate(batch):
+            tokens, start = todo[index]
+            ids[line, : len(tokens)] = torch.tensor(tokens)
+            mask[line, : len(tokens)] = 1
+            labels[line, start : len(tokens)] = torch.tensor(tokens[start:])
+        with torch.inference_mode():
+            logits = checkpoint.model(input_ids=ids, attention_mask=mask).logits[:, :-1]
+            losses = torch.nn.functional.cross_entropy(logits.transpose(1, 2), labels[:, 1:], reduction="none")
+        means = losses.sum(1) / (labels[:, 1:] >= 0).sum(1)
+        nll.update(zip(batch, means.tolist(), strict=True))
+    pairs = [(nll[2 * index], nll[2 * index + 1]) for index in range(len(rows))]
+    return [(cond, uncond, math.exp(cond - uncond)) for cond, uncond in pairs]
+
+
+def sequences(tokenizer: Any, row: Row) -> list[tuple[list[int], int]]:
+    """Prompt with answer, and the answer alone: the tokens of each, and where its scored ones begin."""
+    question = f"{row['instruction']}\n{row['input']}\n" if row["input"] else f"{row['instruction']}\n"
+    start = len(tokenizer.encode(question, verbose=False))
+    whole = tokenizer.encode(question + row["output"], truncation=True, max_length=MAX_LENGTH)
+    alone = tokenizer.encode(row["output"], truncation=True, max_length=max(1, MAX_LENGTH - start + 1))
+    return [(whole, start), (alone, 1)]
+
+
+def largest_error(found: Sequence[Triple], expected: Sequence[Triple]) -> float:
+    """Relative, over all numbers of all samples."""
+    pairs = [each for some, other in zip(found, expected, strict=True) for each in zip(some, other, strict=True)]
+    return max(abs(value - wanted) / abs(wanted) for value, wanted in pairs)
+
+
+def draw(tokenizer: Any, rows: Sequence[Row], count: int) -> list[Row]:
+    """`count` rows by a fixed seed, of those that have an IFD: two answer tokens, and place for them."""
+
+    def defined(row: Row) -> bool:
+        (whole, start), (alone, _) = sequences(tokenizer, row)
+        return len(alone) > 1 and len(whole) > start
+
+    shuffled = random.Random(0).sample(list(rows), len(rows))
+    return [row for row in shuffled if defined(row)][:count]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="one line of JSON")
+    parser.add_argument("--data", type=Path, help="an Alpaca file; the skill library without it")
+    parser.add_argument("--samples", type=int, default=24)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--cache", type=Path, help="where the converted checkpoint is kept; a temporary folder without it"
+    )
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    text = options.data.read_text(encoding="utf-8") if options.data else None
+    rows: list[Row] = json.loads(text) if text else list(seed_rows(load_skills(LIBRARY)))
+    with tempfile.TemporaryDirectory() as scratch:
+        checkpoint = load_causal(CAUSAL_DEFAULT, options.cache or Path(scratch), dtype=torch.float32, device="cpu")
+        figures = measure(checkpoint, draw(checkpoint.tokenizer, rows, options.samples), options.rounds)
+    if options.json:
+        print(json.dumps(figures))
+    else:
+        print("\n".join(f"{name:28}{figure:.4g}" for name, figure in figures.items()))
+
+
+if __name__ == "__main__":
+    main()

@@ -82,14 +82,9 @@ class Worker:
         """Work until told to stop; returns the exit code."""
         await self._require_broker()
         log.info("%s: loading", self.stage.name)
-        loading = asyncio.ensure_future(
-            self.stage.load(Context(self.settings, self.connection, self.sender, self._state))
-        )
-        await asyncio.wait((loading, self._ended), return_when=asyncio.FIRST_COMPLETED)
-        if not loading.done():
-            loading.cancel()
+        work = await self._load()
+        if work is None:
             return self._ended.result().code
-        work = loading.result()
         shape, runners = self._shape(work)
         agent.add_agent(self.app, topics.BY_NOUN[self.stage.source].name(self.settings.prefix), shape.offer)
         consumer = agent.consumer_of(self.app)
@@ -100,6 +95,16 @@ class Worker:
         ended = await self._ended
         log.info("%s stops: %s", self.stage.name, ended.reason)
         return await self._stop(ended, shape, running)
+
+    async def _load(self) -> Any:
+        """The stage's work, or None where the worker was told to stop before it was loaded."""
+        context = Context(self.settings, self.connection, self.sender, self._state)
+        loading = asyncio.ensure_future(self.stage.load(context))
+        await asyncio.wait((loading, self._ended), return_when=asyncio.FIRST_COMPLETED)
+        if loading.done():
+            return loading.result()
+        loading.cancel()
+        return None
 
     def _shape(self, work: Any) -> tuple[ConcurrentStage | MicroBatchStage, list[Callable[[], Awaitable[None]]]]:
         if hasattr(work, "max_in_flight"):

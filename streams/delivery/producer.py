@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 _METADATA_PAUSE_S = 0.2
+_SILENCE_S = 10.0
 
 MAX_BATCH_BYTES = 128 * 1024
 """Most bytes of one partition in one request. aiokafka's 16 KiB makes requests the dearest part of a hop."""
@@ -96,6 +97,21 @@ class Sender:
 
     async def send_all(self, messages: Sequence[Message]) -> list[Refused | None]:
         """Send records; one entry per record: None once confirmed, or `Refused`. Broker faults are retried for ever."""
+        loop = asyncio.get_running_loop()
+        # An idempotent producer of aiokafka never gives a batch up: a broker that is away shows as silence only.
+        alarm = loop.call_later(_SILENCE_S, self._silent)
+        try:
+            return await self._until_confirmed(messages)
+        finally:
+            alarm.cancel()
+            if loop.time() >= alarm.when():
+                self._on_outage(False)
+
+    def _silent(self) -> None:
+        log.warning("the broker has confirmed nothing for %g s; holding on to the records", _SILENCE_S)
+        self._on_outage(True)
+
+    async def _until_confirmed(self, messages: Sequence[Message]) -> list[Refused | None]:
         refusals: list[Refused | None] = [None] * len(messages)
         waiting, failures = list(range(len(messages))), 0
         while waiting:

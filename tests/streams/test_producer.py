@@ -206,3 +206,25 @@ async def test_the_password_is_in_no_log_no_repr_and_no_error(prefix: str) -> No
         root.setLevel(level)
     assert any("sasl" in line.lower() for line in said)
     assert not [line for line in said if connection.password in line or "not-the-password" in line]
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+async def test_silence_of_the_broker_is_noticed_and_its_end_too(prefix: str) -> None:
+    """An idempotent producer raises nothing while the broker is away: the sender must see the silence itself."""
+    told: list[bool] = []
+    with real_kafka() as (kafka, pids):
+        await create(kafka, {prefix: 1})
+        async with producing(kafka, enable_idempotence=True) as producer:
+            sender = Sender(lambda: producer, told.append)
+            await sender.send(Message(topic=prefix, value=b"before"))
+            assert told == []
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            sending = asyncio.create_task(sender.send(Message(topic=prefix, value=b"meanwhile")))
+            await asyncio.sleep(12)
+            assert told == [True]
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+            await asyncio.wait_for(sending, 60)
+            assert told[-1] is False

@@ -4,7 +4,6 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from streams.reading import records, sample_of
 from streams.rundir import RunDir
 from streams.settings import Settings, WorkerSettings
 from streams.stage import Stage
-from streams.wire import TP, Record, Wire
+from streams.wire import Record, Wire
 from streams.worker import Exit, Worker
 
 Process = Callable[[Sample], Awaitable[Sequence[Output]]]
@@ -162,11 +161,3 @@ async def finished(wire: Wire, prefix: str) -> bool:
     return await wire.committed(f"{prefix}-copy", tps) == {
         tp: end for tp, end in (await wire.end_offsets(tps)).items() if end
     }
-
-
-def with_timing(base: Settings, **worker: Any) -> Settings:
-    """The same settings with other worker timing."""
-    return replace(base, worker=replace(base.worker, **worker))
-
-
-__all__ = ["TP"]

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import aiokafka.helpers
-import faust
-from faust.types.auth import CredentialsT
 
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
@@ -54,19 +52,3 @@ class Connection:
             "ssl_context": self.ssl_context(),
             **(sasl if self.user else {}),
         }
-
-    def faust(self) -> dict[str, Any]:
-        """Keyword arguments for ``faust.App``."""
-        urls = [f"aiokafka://{address}" for address in self.bootstrap.split(",")]
-        return {"broker": urls, "broker_credentials": self._credentials()}
-
-    def _credentials(self) -> CredentialsT | None:
-        if self.user:
-            return faust.SASLCredentials(
-                username=self.user,
-                password=self.password,
-                mechanism=self.mechanism,
-                ssl_context=self.ssl_context(),
-            )
-        context = self.ssl_context()
-        return faust.SSLCredentials(context) if context else None

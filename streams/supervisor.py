@@ -26,7 +26,7 @@ from streams.wire import Wire
 
 log = logging.getLogger(__name__)
 
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S, _HEALTHY_S = 0.5, 30.0, 60.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S, _HEALTHY_S = 0.5, 15.0, 20.0
 
 Say = Callable[[str], None]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import faust
 from faust.types import StreamT, TransportT
+from faust.types.auth import CredentialsT
 from yarl import URL
 
 from streams.connection import Connection
@@ -54,7 +55,8 @@ def create_app(
     """The app of consumer group `group`. `instance` is the static member id on a broker that knows those."""
     app = StageApp(
         group,
-        **connection.faust(),
+        broker=[f"aiokafka://{address}" for address in connection.bootstrap.split(",")],
+        broker_credentials=_credentials(connection),
         autodiscover=False,
         broker_client_id=group,
         broker_session_timeout=times.session_s,
@@ -87,6 +89,18 @@ def create_app(
     )
     app.idempotent = not connection.embedded
     return app
+
+
+def _credentials(connection: Connection) -> CredentialsT | None:
+    context = connection.ssl_context()
+    if connection.user:
+        return faust.SASLCredentials(
+            username=connection.user,
+            password=connection.password,
+            mechanism=connection.mechanism,
+            ssl_context=context,
+        )
+    return faust.SSLCredentials(context) if context else None
 
 
 def add_agent(app: StageApp, topic: str, offer: Offer) -> None:

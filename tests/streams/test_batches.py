@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.batches import batches, intact, records
+from streams.wire.batches import batches, intact, records
 from tests.streams.logs import batch
 
 LOGS = st.lists(st.lists(st.binary(max_size=20), min_size=1, max_size=4), min_size=1, max_size=5)

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.commit_log import CommitLog
+from streams.journal.commit_log import CommitLog
 from streams.wire import TP
 
 A, B = TP("sift.a", 0), TP("sift.b", 1)

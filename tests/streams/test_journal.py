@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from streams.broker import EmbeddedBroker
-from streams.commit_log import CommitLog
 from streams.connection import Connection
 from streams.errors import BrokerUnreachable, JournalError
 from streams.journal import Journal
-from streams.segment import Segment
+from streams.journal.commit_log import CommitLog
+from streams.journal.segment import Segment
 from streams.wire import TP, Record, Wire
 from tests.conftest import KAFKA
 from tests.streams.copying import GROUPS, ORDER, A, B, C, journal_in

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.batches import batches
 from streams.errors import JournalError
-from streams.segment import Segment
+from streams.journal.segment import Segment
+from streams.wire.batches import batches
 from tests.streams.logs import batch
 
 LOG = batch(0, [b"a", b"b"]) + batch(2, [b"c"]) + batch(3, [b"d" * 30, b"e", b"f"])

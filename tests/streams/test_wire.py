@@ -7,10 +7,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import OffsetOutOfRangeError, UnknownMemberIdError
 
-from streams.batches import batches
 from streams.connection import Connection
 from streams.errors import BrokerUnreachable
 from streams.wire import TP, Wire
+from streams.wire.batches import batches
 from tests.conftest import real_kafka
 from tests.streams.logs import VARIED, Message, batch, contents, create, produce, read_all
 

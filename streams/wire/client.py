@@ -18,9 +18,9 @@ from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.offset import OffsetRequest
 from aiokafka.protocol.produce import ProduceRequest
 
-from streams.batches import Record, batches, intact, records
-from streams.cluster import Cluster, raise_for
 from streams.connection import Connection
+from streams.wire.batches import Record, batches, intact, records
+from streams.wire.cluster import Cluster, raise_for
 
 __all__ = ["TP", "Record", "Wire"]
 

@@ -4,8 +4,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from streams.batches import Batch, batch_size, batches, intact
 from streams.errors import JournalError
+from streams.wire.batches import Batch, batch_size, batches, intact
 
 _HEADER_BYTES = 27  # as much as `batch_size` needs
 

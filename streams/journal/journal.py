@@ -32,9 +32,9 @@ from pathlib import Path
 
 import aiokafka.errors as kafka
 
-from streams.commit_log import CommitLog, Commits
 from streams.errors import JournalError
-from streams.segment import Segment
+from streams.journal.commit_log import CommitLog, Commits
+from streams.journal.segment import Segment
 from streams.wire import TP, Wire
 
 _CHUNK_BYTES = 4 << 20

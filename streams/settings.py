@@ -87,6 +87,8 @@ class SnapshotSettings:
 
     every_events: int = 4096
     """Decisions between two snapshots; a restart replays at most so many."""
+    every_s: float = 3600.0
+    """Longest time between two snapshots while decisions are made; far below the retention of `scored`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ on from the snapshot's offset. Decisions repeat bit by bit, and what stands alre
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -52,6 +53,7 @@ class DiversityWork:
         self._fold = Diversity(**self._start())
         self._next = 0
         self._snapshot_at = 0
+        self._snapshot_due = time.monotonic() + context.settings.snapshot.every_s
         self._standing: set[str] = set()
 
     def cost(self, sample: Sample) -> int:
@@ -74,8 +76,10 @@ class DiversityWork:
 
     async def after_batch(self) -> None:
         """Write a snapshot where enough has happened since the last."""
-        if self._next - self._snapshot_at >= self._context.settings.snapshot.every_events:
+        settings = self._context.settings.snapshot
+        if self._next - self._snapshot_at >= settings.every_events or time.monotonic() >= self._snapshot_due:
             await self._write_snapshot()
+            self._snapshot_due = time.monotonic() + settings.every_s
 
     async def start_at(self, partition: int) -> int:
         """Rebuild the state that the log before the returned offset leads to."""
@@ -84,6 +88,7 @@ class DiversityWork:
         return self._next
 
     async def _write_snapshot(self) -> None:
+        self._seen.flush()  # so that a restart finds all ids up to the snapshot in the file
         state = await asyncio.to_thread(self._fold.snapshot)
         async with Wire(self._context.connection) as wire:
             ends = await wire.end_offsets(self._sinks())

@@ -1,4 +1,4 @@
-"""How to reach the broker: address and credentials, in the words of each client library."""
+"""How to reach the broker: address and credentials."""
 
 import ssl
 from dataclasses import dataclass, field

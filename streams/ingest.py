@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from processors.ingestion import Reading, Row, ShapeError, to_sample
-from schemas import DeadLetter, EncodeError, encode
+from schemas import DeadLetter, encode
 from streams.delivery.producer import Message, Sender
 from streams.topics import BY_NOUN
 
@@ -68,12 +68,12 @@ class Ingestion:
         """Send one batch and count it once it is confirmed."""
         messages = [self._message(row) for row in batch]
         refusals = await self._sender.send_all([message for message, _ in messages])
-        for (message, kind), row, refusal in zip(messages, batch, refusals, strict=True):
+        for (_, kind), row, refusal in zip(messages, batch, refusals, strict=True):
             if refusal:
+                self._on_bad(row, str(refusal))
                 await self._sender.send(self._dead(row, refusal, cut=True))
-                kind = "bad"
-            setattr(self.tally, kind, getattr(self.tally, kind) + 1)
-            del message
+            counted = "bad" if refusal else kind
+            setattr(self.tally, counted, getattr(self.tally, counted) + 1)
 
     def _message(self, row: Row) -> tuple[Message, str]:
         try:
@@ -81,7 +81,7 @@ class Ingestion:
             kind = "answers" if sample.answer else "prompts"
             topic = BY_NOUN[kind].name(self._prefix)
             return Message(topic=topic, key=sample.sample_id.encode(), value=encode(sample)), kind
-        except (ShapeError, EncodeError, ValueError) as error:
+        except (ShapeError, ValueError) as error:
             self._on_bad(row, str(error))
             return self._dead(row, error), "bad"
 

@@ -63,7 +63,10 @@ class WatermarkConsumer(Consumer):  # type: ignore[misc]
         """
 
     async def _read_again(self) -> None:
-        """Records fetched while the flow was stopped were not delivered: go back to where they begin."""
+        """Records fetched while the flow was stopped were not delivered: go back to where they begin.
+
+        A failure here loses nothing: Faust lets the flow go on only after a seek that succeeded.
+        """
         try:
             await self.perform_seek()
         except Exception as error:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import orjson
+from aiokafka.errors import KafkaError
 from numpy.typing import NDArray
 
 from processors.clustering import StreamKMeans
@@ -28,6 +29,7 @@ from schemas import Prompt, Sample
 from streams.delivery.fates import Output
 from streams.delivery.microbatch import BatchLimits
 from streams.delivery.producer import Message
+from streams.errors import StreamsError
 from streams.reading import sample_of, span
 from streams.stage import Context, Stage
 from streams.topics import partitions_of
@@ -78,7 +80,12 @@ class DiversityWork:
         """Write a snapshot where enough has happened since the last."""
         settings = self._context.settings.snapshot
         if self._next - self._snapshot_at >= settings.every_events or time.monotonic() >= self._snapshot_due:
-            await self._write_snapshot()
+            try:
+                await self._write_snapshot()
+            except (StreamsError, KafkaError) as error:
+                # Without one a restart replays more and decides the same: no reason to give the stage up.
+                log.warning("no snapshot for now (%s); tried again after the next batch", error)
+                return
             self._snapshot_due = time.monotonic() + settings.every_s
 
     async def start_at(self, partition: int) -> int:

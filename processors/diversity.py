@@ -35,9 +35,10 @@ class Diversity:
     threads or batches. The same samples give the same decisions, byte for byte, also across a `snapshot` and a
     `restore` (on one kind of CPU, see `processors.clustering.dots`).
 
-    The gates come first, in this order: IFD undefined, code verification failed, IFD of 1 or more, near duplicate of
-    a kept sample. What fails one is rejected and moves nothing: no cluster, window, or keep rate. The rest is learnt
-    by the clusters, judged by `KeepRule`, and remembered as kept if it is.
+    What an earlier stage gave up (`Sample.fault`) is rejected with that reason: this fold alone ends a sample, so an
+    id ends once however often stages repeat. Then come the gates, in this order: IFD undefined, code verification
+    failed, IFD of 1 or more, near duplicate of a kept sample. What fails one is rejected and moves nothing: no cluster,
+    window, or keep rate. The rest is learnt by the clusters, judged by `KeepRule`, and remembered as kept if it is.
 
     `offset` is the last input offset that was folded in, `decided_offset` the last at which a sample was decided (-1
     before the first): they differ where the last input was invalid or decided before.
@@ -68,18 +69,22 @@ class Diversity:
         self.offset = max(self.offset, offset)
         if self._seen.contains(sample.sample_id):
             return None
-        if sample.score is None or sample.embedding is None:
-            raise InvalidSample("a sample needs its score and its embedding before diversity decides")
-        vector = self._vector(sample.embedding)
-        reason = failed_gate(sample.score, sample.verification)
-        if reason is None:
-            decision = self._judge(sample.score, sample.embedding.model, vector, offset)
-        else:
-            decision = self._rejection(reason, offset)
+        decision = self._decision(sample, offset)
         self._seen.add(sample.sample_id, offset)
         self.decided_offset = offset
         at = sample.lineage[-1].at if sample.lineage else ""
         return sample.advance(Step(stage="diversity", at=at, params=dict(self._params)), decision=decision)
+
+    def _decision(self, sample: Sample, offset: int) -> Decision:
+        if sample.fault:
+            return self._rejection(sample.fault, offset)
+        if sample.score is None or sample.embedding is None:
+            raise InvalidSample("a sample needs its score and its embedding before diversity decides")
+        vector = self._vector(sample.embedding)
+        reason = failed_gate(sample.score, sample.verification)
+        if reason is not None:
+            return self._rejection(reason, offset)
+        return self._judge(sample.score, sample.embedding.model, vector, offset)
 
     def _vector(self, embedding: Embedding) -> Vector:
         if self._model and embedding.model != self._model:

@@ -10,7 +10,7 @@ from schemas.dead_letter import DeadLetter
 from schemas.decision import Decision
 from schemas.lineage import Step
 from schemas.prompt import Message, Prompt
-from schemas.sample import SCHEMA_VERSION, Sample, sample_id
+from schemas.sample import SCHEMA_VERSION, Sample, derived_id, sample_id
 from schemas.score import Embedding, Score
 from schemas.verification import Verification
 
@@ -30,6 +30,7 @@ __all__ = [
     "UnknownVersion",
     "Verification",
     "decode",
+    "derived_id",
     "encode",
     "json_schema",
     "sample_id",

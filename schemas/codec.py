@@ -45,11 +45,16 @@ class UnknownVersion(DecodeError):
     """A sample of a version that this program has no reader for."""
 
 
-def _read_v1(data: Any) -> Sample:
+def _read_v2(data: Any) -> Sample:
     return _SAMPLE.validate_python(data)
 
 
-READERS: Mapping[int, Callable[[Any], Sample]] = {1: _read_v1}
+def _read_v1(data: Any) -> Sample:
+    # Version 2 only added fields, all with a default.
+    return _read_v2({**data, "schema_version": 2})
+
+
+READERS: Mapping[int, Callable[[Any], Sample]] = {1: _read_v1, 2: _read_v2}
 """One reader per version ever written; a new version adds a row and keeps the others (CONTRIBUTING.md)."""
 
 

@@ -15,7 +15,7 @@ from schemas.score import Embedding, Score
 from schemas.types import CLOSED, Int, Text
 from schemas.verification import Verification
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @with_config(CLOSED)
@@ -24,7 +24,9 @@ class Sample:
     """A prompt and all that has been found out about it so far: nobody joins topics to understand a row.
 
     `labels` are the owner's own words about the sample (data set, licence, quality); no stage reads them. `language`
-    is an ISO 639-1 code or empty where unknown.
+    is an ISO 639-1 code or empty where unknown. `fault` is why an earlier stage gave the sample up, as
+    ``stage: reason`` (``answering: refusal``), and empty while all is well: the stage gives such a sample straight to
+    diversity, the one writer of ends, which rejects it with that reason.
     """
 
     sample_id: Text
@@ -38,6 +40,7 @@ class Sample:
     embedding: Embedding | None = None
     decision: Decision | None = None
     lineage: tuple[Step, ...] = ()
+    fault: Text = ""
     schema_version: Int = SCHEMA_VERSION
 
     def advance(self, step: Step, **changes: Any) -> "Sample":
@@ -57,3 +60,12 @@ def sample_id(prompt: Prompt, answer: Answer | None = None) -> str:
         return hashlib.blake2b(orjson.dumps(parts), digest_size=16).hexdigest()
     except TypeError as error:
         raise ValueError(f"not Unicode text: {error}") from None
+
+
+def derived_id(origin: str, *path: str) -> str:
+    """The id of a sample that a stage makes out of the sample `origin`, such as a rewrite or a second answer.
+
+    It depends on where the sample comes from and not on its text: a model that is asked again after a crash may say
+    something else, and that must be the same sample.
+    """
+    return hashlib.blake2b(orjson.dumps([origin, *path]), digest_size=16).hexdigest()

@@ -1,6 +1,7 @@
 """The score: how much the instruction helps a small model to predict the answer, and where the instruction lies."""
 
 import base64
+import math
 from dataclasses import dataclass
 
 from pydantic import with_config
@@ -16,6 +17,10 @@ class Score:
     IFD(Q, A) = exp(nll_cond - nll_uncond), Superfiltering's form (arXiv 2402.00530) of arXiv 2308.12032. Both NLLs are
     means over answer tokens in nats. `ifd` and a mean are None where they are not defined; `flags` then says why:
     ``empty_answer``, ``one_token_answer``, ``prompt_too_long``, ``truncated``, ``nan``.
+
+    From the same pass, None where not computed: `uninformative` is the share of answer tokens in [0, 1] whose NLL the
+    prompt hardly moves; `s_ifd` is IFD over the other, informative tokens only (T-SHIRT, arXiv 2506.01317, section 3);
+    `length_percentile` in [0, 1] is the IFD's rank among answers of about this length, since IFD grows with length.
     """
 
     ifd: Float | None
@@ -29,9 +34,25 @@ class Score:
     model_hash: Text
     dtype: Text
     flags: tuple[Text, ...] = ()
+    uninformative: Float | None = None
+    s_ifd: Float | None = None
+    length_percentile: Float | None = None
 
     def __post_init__(self) -> None:
-        finite({"ifd": self.ifd, "nll_cond": self.nll_cond, "nll_uncond": self.nll_uncond})
+        names = ("ifd", "nll_cond", "nll_uncond", "uninformative", "s_ifd", "length_percentile")
+        finite({name: getattr(self, name) for name in names})
+
+    @property
+    def loss_ratio(self) -> float | None:
+        """nll_cond / nll_uncond, which some tools call IFD; None where it is not defined."""
+        if self.nll_cond is None or not self.nll_uncond:
+            return None
+        return self.nll_cond / self.nll_uncond
+
+    @property
+    def answer_perplexity(self) -> float | None:
+        """exp(nll_uncond): how surprising the answer is by itself; None where it is no finite number."""
+        return math.exp(self.nll_uncond) if self.nll_uncond is not None and self.nll_uncond < 700 else None
 
 
 @with_config(CLOSED)

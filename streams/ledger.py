@@ -19,7 +19,7 @@ from streams.topics import partitions_of
 from streams.topology import STAGES
 from streams.wire import TP, Record, Wire
 
-JOURNEY = ("prompts", "answers", "scored")
+JOURNEY = ("collected", "prompts", "answers", "scored")
 
 
 class End(IntEnum):

@@ -53,6 +53,14 @@ class Topic:
 
 # In the order of the journey: every topic's records are caused by records of topics above it. The journal leans on it.
 TOPICS = (
+    Topic(
+        noun="seeds",
+        holds="the pool of prompts that synthesis draws examples from: the user's own and generated ones",
+        partitions=1,
+        retention_days=None,
+        compacted=True,
+    ),
+    Topic(noun="collected", holds="collected samples that are to be rewritten into prompts"),
     Topic(noun="prompts", holds="prompts that wait for an answer"),
     Topic(noun="answers", holds="prompts with their answers"),
     Topic(noun="scored", holds="answers with IFD score and embedding", partitions=1),
@@ -71,6 +79,12 @@ TOPICS = (
         partitions=1,
         retention_days=None,
         max_message_mib=16,
+    ),
+    Topic(
+        noun="feedback",
+        holds="what became of generated samples, for synthesis to learn from",
+        schema="Feedback",
+        partitions=1,
     ),
     Topic(
         noun="model",

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,12 @@ def test_an_undefined_ifd_is_rejected_by_the_name_of_its_flag() -> None:
     for number, flag in enumerate(("empty_answer", "one_token_answer", "prompt_too_long", "nan")):
         found = decision(fold(), scored(number, EAST, score=score(None, flag)))
         assert (found.outcome, found.reason, found.cluster, found.gain) == ("rejected", flag, None, None)
+
+
+def test_what_an_earlier_stage_gave_up_is_rejected_with_its_reason_without_score_or_embedding() -> None:
+    given_up = replace(scored(0, EAST), score=None, embedding=None, fault="answering: refusal")
+    found = decision(fold(), given_up)
+    assert (found.outcome, found.reason, found.cluster, found.gain) == ("rejected", "answering: refusal", None, None)
 
 
 def test_code_that_failed_its_checks_is_rejected() -> None:

@@ -15,7 +15,9 @@ FULL = Sample(
         system="You are a careful translator.",
         history=(Message(role="user", content="Hello"), Message(role="assistant", content="Hello, what shall I do?")),
     ),
-    answer=Answer(text="Spring has come.\x00\t\n", model="local-135m", finish_reason="stop"),
+    answer=Answer(
+        text="Spring has come.\x00\t\n", model="local-135m", finish_reason="stop", reasoning="春天 is spring."
+    ),
     task_type="translation",
     language="zh",
     labels={"data set": "own", "licence": "Apache-2.0"},
@@ -32,6 +34,9 @@ FULL = Sample(
         model_hash="9f86d081",
         dtype="float32",
         flags=("truncated",),
+        uninformative=0.25,
+        s_ifd=0.75,
+        length_percentile=0.5,
     ),
     embedding=Embedding(model="all-MiniLM-L6-v2", dims=4, f16="ADgAuAA4ADg="),
     decision=Decision(
@@ -60,6 +65,7 @@ FULL = Sample(
             cost_usd=0.00012,
         ),
     ),
+    fault="answering: truncated",
 )
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -73,7 +79,7 @@ MESSAGES = st.builds(Message, role=st.sampled_from(["system", "user", "assistant
 PROMPTS = st.builds(
     Prompt, instruction=TEXT, input=TEXT, system=TEXT, history=st.lists(MESSAGES, max_size=3).map(tuple)
 )
-ANSWERS = st.builds(Answer, text=TEXT, model=TEXT, finish_reason=TEXT)
+ANSWERS = st.builds(Answer, text=TEXT, model=TEXT, finish_reason=TEXT, reasoning=TEXT)
 VERIFICATIONS = st.builds(
     Verification, outcome=st.sampled_from(["passed", "failed", "error", "skipped"]), evidence=TEXT
 )
@@ -90,6 +96,7 @@ SCORES = st.builds(
     model_hash=TEXT,
     dtype=TEXT,
     flags=st.lists(TEXT, max_size=3).map(tuple),
+    **dict.fromkeys(["uninformative", "s_ifd", "length_percentile"], MAYBE),
 )
 STEPS = st.builds(
     Step,
@@ -133,4 +140,5 @@ SAMPLES = st.builds(
     embedding=st.none() | embeddings(),
     decision=st.none() | DECISIONS,
     lineage=st.lists(STEPS, max_size=3).map(tuple),
+    fault=TEXT,
 )

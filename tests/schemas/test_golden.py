@@ -1,6 +1,7 @@
 """What was written once stays readable: one golden file per version, and a JSON Schema that agrees with it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,14 @@ from schemas.codec import READERS
 from tests.schemas.samples import FULL
 
 GOLDEN = Path(__file__).parent / "golden"
-V1 = GOLDEN / "sample_v1.json"
+V1, V2 = GOLDEN / "sample_v1.json", GOLDEN / "sample_v2.json"
+# What version 1 did not know.
+FULL_V1 = replace(
+    FULL,
+    fault="",
+    answer=replace(FULL.answer, reasoning="") if FULL.answer else None,
+    score=replace(FULL.score, uninformative=None, s_ifd=None, length_percentile=None) if FULL.score else None,
+)
 Schema = dict[str, Any]
 KINDS: dict[str, type | tuple[type, ...]] = {
     "string": str,
@@ -64,11 +72,15 @@ def test_every_version_ever_written_has_a_golden_file_that_reads() -> None:
 
 
 def test_version_1_reads_as_it_was_meant() -> None:
-    assert decode(V1.read_bytes()) == FULL
+    assert decode(V1.read_bytes()) == FULL_V1
 
 
-def test_version_1_is_written_as_it_was() -> None:
-    assert json.loads(encode(FULL)) == json.loads(V1.read_text("utf-8"))
+def test_version_2_reads_as_it_was_meant() -> None:
+    assert decode(V2.read_bytes()) == FULL
+
+
+def test_version_2_is_written_as_it_was() -> None:
+    assert json.loads(encode(FULL)) == json.loads(V2.read_text("utf-8"))
 
 
 def test_the_golden_file_sets_every_field() -> None:
@@ -77,7 +89,7 @@ def test_the_golden_file_sets_every_field() -> None:
             return [name for key, item in value.items() for name in empty(item, f"{place}.{key}")]
         return [place] if value in (None, "", [], {}) else []
 
-    data = json.loads(V1.read_text("utf-8"))
+    data = json.loads(V2.read_text("utf-8"))
     assert empty(data, "$") == []
     schema = json_schema()
     assert data.keys() == schema["properties"].keys()
@@ -87,7 +99,7 @@ def test_the_golden_file_sets_every_field() -> None:
 
 
 def test_the_exported_schema_accepts_the_golden_file() -> None:
-    assert faults(json.loads(V1.read_text("utf-8")), json_schema(), json_schema()) == []
+    assert faults(json.loads(V2.read_text("utf-8")), json_schema(), json_schema()) == []
 
 
 @pytest.mark.parametrize(
@@ -103,7 +115,7 @@ def test_the_exported_schema_accepts_the_golden_file() -> None:
     ],
 )
 def test_the_exported_schema_refuses_what_the_codec_refuses(path: list[str], value: Any, fault: str) -> None:
-    data = json.loads(V1.read_text("utf-8"))
+    data = json.loads(V2.read_text("utf-8"))
     place = data
     for key in path[:-1]:
         place = place[key]
@@ -114,6 +126,6 @@ def test_the_exported_schema_refuses_what_the_codec_refuses(path: list[str], val
 def test_the_exported_schema_names_its_dialect_and_version() -> None:
     schema = json_schema()
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    assert schema["title"].endswith("version 1")
+    assert schema["title"].endswith("version 2")
     assert set(schema["required"]) == {"sample_id", "prompt"}
     assert schema["additionalProperties"] is False

@@ -24,7 +24,7 @@ async def test_applying_creates_what_is_missing_and_a_second_time_nothing(broker
 
 async def test_missing_topics_are_named_with_what_to_do(broker: Connection, prefix: str) -> None:
     missing = await topics.differences(broker, prefix)
-    assert missing[0] == f"{prefix}.prompts has no partitions, the table says 4"
+    assert missing[0] == f"{prefix}.seeds has no partitions, the table says 1"
     assert len(missing) == len(TOPICS)
     with pytest.raises(TopicsDiffer, match="siftstream topics apply"):
         await topics.require(broker, prefix)

@@ -13,6 +13,7 @@ import pytest
 
 from streams.broker import EmbeddedBroker
 from streams.connection import Connection
+from tests.models import local_model as local_model
 
 KAFKA = Path(__file__).parents[1].parent / "shared" / "kafka" / "kafka"
 

@@ -51,9 +51,14 @@ def served(config: LocalModelConfig, port: int = 0) -> Iterator[str]:
     params.verbosity = 1  # errors only: higher levels print prompts
     server = xllamacpp.Server(params)
     try:
-        yield f"{server.listening_address}/v1"
+        yield local_url(params.port)
     finally:
         del server
+
+
+def local_url(port: int) -> str:
+    """The base url of a server on a loopback port."""
+    return f"http://127.0.0.1:{port}/v1"
 
 
 def free_port() -> int:

@@ -8,6 +8,7 @@
       journal/     the embedded broker's records and the groups' offsets
       logs/        one file per worker, and the broker's
       state/       what workers remember of themselves
+      llm/         language models: what was spent, cached replies, the address of the local one
       results/     exports and pictures
 """
 
@@ -53,6 +54,11 @@ class RunDir:
         """Exports and pictures."""
         return self.root / "results"
 
+    @property
+    def llm(self) -> Path:
+        """Budget and cache of language models, and the address of the local one."""
+        return self.root / "llm"
+
     def state(self, stage: str, slot: int) -> Path:
         """What worker `slot` of a stage remembers."""
         return self.root / "state" / f"{stage}-{slot}"
@@ -96,6 +102,15 @@ class RunDir:
         except OSError:
             return True
         return False
+
+    def announce_model(self, url: str) -> None:
+        """Tell the workers where the local model is served."""
+        _write(self.llm / "local.json", {"url": url})
+
+    def local_model(self) -> str | None:
+        """The address of the local model that was served here last, or None."""
+        told = _read(self.llm / "local.json")
+        return str(told["url"]) if told else None
 
     def announced(self, password: str) -> Connection | None:
         """The broker of the `up` that runs here, or None. `password` is never written down."""

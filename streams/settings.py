@@ -16,12 +16,14 @@ from typing import Any
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from processors.keep_rule import KeepRuleConfig
+from processors.llm.config import BudgetConfig, EndpointConfig, Route
 from processors.scoring_config import ScoringConfig
 from streams.connection import Connection, Mechanism
 from streams.delivery.agent import GroupTimes
 from streams.delivery.fates import Policy
 from streams.delivery.microbatch import BatchLimits
 from streams.errors import StreamsError
+from streams.local_model import LocalModelConfig
 
 FILE = "siftstream.toml"
 
@@ -92,6 +94,20 @@ class SnapshotSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LlmSettings:
+    """The language model that writes prompts and answers, where one is enough; `endpoints` and `routes` name more."""
+
+    url: str = ""
+    """An OpenAI-compatible endpoint, such as ``http://gpu-1:8000/v1``; empty takes the run's own small local model."""
+    model: str = ""
+    """The model's name there; empty takes the first that the endpoint lists."""
+    api_key_env: str = "OPENAI_API_KEY"
+    """Environment variable that holds the endpoint's key; without that variable no key is sent."""
+    cache_mib: int = 256
+    """Size of the cache of replies on disk; 0 keeps none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that can be set."""
 
@@ -104,6 +120,13 @@ class Settings:
     group: GroupTimes = field(default_factory=GroupTimes)
     retry: Policy = field(default_factory=Policy)
     journal: JournalSettings = field(default_factory=JournalSettings)
+    llm: LlmSettings = field(default_factory=LlmSettings)
+    local_model: LocalModelConfig = field(default_factory=LocalModelConfig)
+    endpoints: dict[str, EndpointConfig] = field(default_factory=dict)
+    """Language models by name, one table each: ``[endpoints.gpt4]``; `llm` then counts for nothing."""
+    routes: tuple[Route, ...] = ()
+    """Which requests go to which endpoints: ``[[routes]]``; without any, all go to all endpoints in their order."""
+    budget: BudgetConfig = field(default_factory=BudgetConfig)
     scoring: ScoringConfig = field(default_factory=ScoringConfig)
     batch: BatchLimits = field(default_factory=BatchLimits)
     diversity: KeepRuleConfig = field(default_factory=KeepRuleConfig)
@@ -141,6 +164,12 @@ def load(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -
 def keys() -> dict[str, Any]:
     """Every settable key as ``section.key`` (or ``key``), with its default."""
     return dict(_keys(Settings()))
+
+
+def api_keys(endpoints: Mapping[str, EndpointConfig]) -> dict[str, str]:
+    """The key of each endpoint whose environment variable is set."""
+    found = {name: os.environ.get(endpoint.api_key_env, "") for name, endpoint in endpoints.items()}
+    return {name: key for name, key in found.items() if key}
 
 
 def shown(settings: Settings) -> dict[str, Any]:

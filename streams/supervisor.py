@@ -6,120 +6,53 @@ writes the journal's last cycle, stops the broker and says what was kept.
 
 import asyncio
 import logging
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from pathlib import Path
 
 from streams import topics
 from streams.broker import EmbeddedBroker
+from streams.child import Child, Say
 from streams.connection import Connection
 from streams.dead_letters import replay_group
 from streams.errors import BrokerFailed, BrokerUnreachable, JournalError
 from streams.journal import Journal
+from streams.local_model import free_port, local_url
 from streams.rundir import RunDir
 from streams.settings import Settings
-from streams.stage import Stage
 from streams.topology import STAGES
 from streams.wire import Wire
 
 log = logging.getLogger(__name__)
 
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S, _HEALTHY_S = 0.5, 15.0, 20.0
-
-Say = Callable[[str], None]
-
-
-class WorkerProcess:
-    """One worker as a child process, started again when it dies."""
-
-    def __init__(self, stage: Stage, slot: int, directory: RunDir, arguments: Sequence[str], say: Say) -> None:
-        self.stage = stage
-        self.slot = slot
-        self._directory = directory
-        self._arguments = arguments
-        self._say = say
-        self._process: asyncio.subprocess.Process | None = None
-
-    @property
-    def name(self) -> str:
-        """As in ``scoring-0``."""
-        return f"{self.stage.name}-{self.slot}"
-
-    @property
-    def pid(self) -> int | None:
-        """The running process, if one runs."""
-        return self._process.pid if self._process and self._process.returncode is None else None
-
-    @property
-    def log_file(self) -> Path:
-        """Where its output goes."""
-        return self._directory.logs / f"{self.name}.log"
-
-    async def run(self) -> None:
-        """Start it, and again when it ends, until cancelled."""
-        pause = _FIRST_PAUSE_S
-        while True:
-            began = time.monotonic()
-            code = await self._once()
-            pause = _FIRST_PAUSE_S if time.monotonic() - began > _HEALTHY_S else min(pause * 2, _LONGEST_PAUSE_S)
-            self._say(f"{self.name} ended with {_code(code)}; again in {pause:g} s (its log: {self.log_file})")
-            await asyncio.sleep(pause)
-
-    async def _once(self) -> int:
-        self._directory.logs.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "streams.cli", *self._arguments, "worker", self.stage.name]
-        with self.log_file.open("ab") as output:
-            self._process = await asyncio.create_subprocess_exec(
-                *command,
-                f"--slot={self.slot}",
-                "--supervised",
-                stdin=asyncio.subprocess.PIPE,
-                stdout=output,
-                stderr=output,
-                # A terminal's Ctrl-C is for the supervisor alone: it stops things in order.
-                start_new_session=True,
-            )
-        return await self._process.wait()
-
-    async def stop(self, timeout_s: float) -> None:
-        """SIGTERM, and SIGKILL where that is not enough."""
-        process = self._process
-        if process is None or process.returncode is not None:
-            return
-        with suppress(ProcessLookupError):
-            process.terminate()
-        try:
-            async with asyncio.timeout(timeout_s):
-                await process.wait()
-        except TimeoutError:
-            self._say(f"{self.name} did not drain in {timeout_s:g} s and was killed; what it held comes again")
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-
-
-def _code(code: int) -> str:
-    return f"signal {-code}" if code < 0 else f"exit code {code}"
-
 
 class Supervisor:
-    """Runs the broker (where it is the embedded one), its journal and all workers.
+    """Runs the broker (where it is the embedded one), its journal, all workers, and the local model if none is named.
 
-    `workers` is the number of processes per stage; stages with a single writer run one. `arguments` are the command
-    line options that every worker gets, `say` takes lines for the person at the terminal.
+    `workers` is the number of processes per stage; stages with a single writer run one, and 0 runs no stage at all.
+    `arguments` are the command line options that every child gets, `say` takes lines for the person at the terminal.
     """
 
     def __init__(self, settings: Settings, workers: int, arguments: Sequence[str], say: Say) -> None:
         self.settings = settings
         self.directory = RunDir(settings.dir)
         self._say = say
-        self.workers = [
-            WorkerProcess(stage, slot, self.directory, arguments, say)
+        self._arguments = arguments
+        self.children = [
+            self._child(f"{stage.name}-{slot}", "worker", stage.name, f"--slot={slot}")
             for stage in STAGES
-            for slot in range(1 if stage.single else workers)
+            for slot in range(min(workers, 1) if stage.single else workers)
         ]
+        if workers and settings.synthesis.continuous:
+            self.children.append(self._child("synthesis-0", "synthesize", "--continuous"))
+        self.model: Child | None = None
+        if not settings.llm.url and not settings.endpoints:
+            port = free_port()
+            self.directory.announce_model(local_url(port))  # the workers may look before it listens
+            self.model = self._child("local-model", "llm", "serve", f"--port={port}")
+
+    def _child(self, name: str, *command: str) -> Child:
+        return Child(name, [*self._arguments, *command], self.directory.logs, self._say)
 
     async def run(self, stop: asyncio.Event, ready: Callable[[Connection], None] = lambda _: None) -> None:
         """Run until `stop` is set. `ready` is called when the broker answers and the workers have been started.
@@ -148,7 +81,8 @@ class Supervisor:
 
     @asynccontextmanager
     async def _workers(self) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(worker.run()) for worker in self.workers]
+        model = [self.model] if self.model else []
+        tasks = [asyncio.create_task(child.run()) for child in (*model, *self.children)]
         try:
             yield
         finally:
@@ -156,7 +90,8 @@ class Supervisor:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             limit = self.settings.worker.drain_s + 12.0
-            await asyncio.gather(*(worker.stop(limit) for worker in self.workers))
+            await asyncio.gather(*(child.stop(limit) for child in self.children))
+            await asyncio.gather(*(child.stop(limit) for child in model))  # last: workers that drain still ask it
 
     @asynccontextmanager
     async def _broker(self) -> AsyncIterator[tuple[Connection, list[asyncio.Task[None]]]]:

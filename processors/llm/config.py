@@ -3,7 +3,12 @@
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from pydantic import with_config
 
+from schemas.types import CLOSED
+
+
+@with_config(CLOSED)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointConfig:
     """One OpenAI-compatible endpoint. A limit of 0 is none."""
@@ -56,6 +61,7 @@ class EndpointConfig:
         return (tokens_in * self.usd_per_million_input + tokens_out * self.usd_per_million_output) / 1e6
 
 
+@with_config(CLOSED)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """Which endpoints serve which requests, and how they are asked. The first route that matches a request is taken.
@@ -89,6 +95,7 @@ class Route:
             raise ValueError("temperature is not negative and top_p between 0 and 1")
 
 
+@with_config(CLOSED)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:
     """A hard limit on spending; 0 is no limit."""
@@ -103,6 +110,7 @@ class Allowance:
             raise ValueError("usd and tokens are not negative")
 
 
+@with_config(CLOSED)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetConfig:
     """What may be spent over the life of a run's directory: in all, and per stage (endpoints have their own)."""

@@ -14,6 +14,7 @@ COMMANDS = {
     "up": "run",
     "worker": "run",
     "ingest": "ingest",
+    "llm": "llm",
     "status": "look",
     "ledger": "look",
     "trace": "look",

@@ -1,6 +1,8 @@
 """`schemas` and `config`."""
 
 import json
+from collections.abc import Iterator
+from typing import Any
 
 import click
 
@@ -29,16 +31,29 @@ async def config(options: Options, as_json: bool) -> None:
     if as_json:
         show_json(data)
         return
-    for key, value in data.items():
-        if not isinstance(value, dict):
-            console.print(_line(key, value), markup=False, soft_wrap=True)
-    for section, values in data.items():
-        if isinstance(values, dict):
-            console.print(f"\n[{section}]", markup=False)
-            for key, value in values.items():
-                console.print(_line(key, value), markup=False, soft_wrap=True)
+    for line in _toml(data):
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def _toml(table: dict[str, Any], path: str = "") -> Iterator[str]:
+    """The lines of a TOML table: its plain keys, then the tables in it."""
+    inner = {key: value for key, value in table.items() if value and _tables(value)}
+    for key, value in table.items():
+        if key not in inner:
+            yield _line(key, value)
+    for key, value in inner.items():
+        if isinstance(value, list):
+            for item in value:
+                yield from ("", f"[[{path}{key}]]", *_toml(item, f"{path}{key}."))
+        else:
+            head = () if all(map(_tables, value.values())) else ("", f"[{path}{key}]")
+            yield from (*head, *_toml(value, f"{path}{key}."))
+
+
+def _tables(value: object) -> bool:
+    return isinstance(value, dict) or (isinstance(value, list) and bool(value) and isinstance(value[0], dict))
 
 
 def _line(key: str, value: object) -> str:
-    """A line of TOML, which has no null; its strings and booleans are written as JSON's."""
-    return f"# {key} is not set" if value is None else f"{key} = {json.dumps(value, ensure_ascii=False)}"
+    """A line of TOML, which has no null; its strings, booleans and arrays are written as JSON's."""
+    return f"# {key} is not set" if value in (None, {}) else f"{key} = {json.dumps(value, ensure_ascii=False)}"

@@ -5,10 +5,13 @@ from pathlib import Path
 
 import orjson
 import pytest
+from click.testing import CliRunner
 from pydantic import SecretStr
 
+from processors.llm.config import EndpointConfig
 from streams import settings as module
-from streams.settings import BadSettings, Settings, cache_directory, load, shown
+from streams.cli import main
+from streams.settings import BadSettings, Settings, api_keys, cache_directory, load, shown
 
 
 @pytest.fixture(autouse=True)
@@ -158,7 +161,7 @@ def test_a_bad_setting_beside_the_password_does_not_show_it() -> None:
 def test_every_key_is_shown() -> None:
     data = shown(Settings())
     flat = {f"{key}.{name}" for key, value in data.items() if isinstance(value, dict) for name in value}
-    flat |= {key for key, value in data.items() if not isinstance(value, dict)}
+    flat |= {key for key, value in data.items() if not isinstance(value, dict) or key == "endpoints"}
     assert flat == set(module.keys())
 
 
@@ -168,3 +171,65 @@ def test_the_cache_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert cache_directory() == tmp_path / ".cache" / "siftstream"
+
+
+TABLES = """
+[llm]
+url = "http://a:1/v1"
+[endpoints.gpt4]
+url = "https://api.openai.com/v1"
+model = "gpt-4o"
+usd_per_million_input = 2.5
+[endpoints.qwen]
+url = "http://gpu-1:8000/v1"
+[[routes]]
+languages = ["zh"]
+endpoints = ["qwen", "gpt4"]
+weights = [3, 1]
+[[routes]]
+endpoints = ["gpt4"]
+n = 2
+[budget]
+usd = 20.0
+[budget.stages.synthesis]
+usd = 5.0
+"""
+
+
+def test_endpoints_and_routes_are_tables_that_the_user_names() -> None:
+    write(TABLES)
+    found = load()
+    assert list(found.endpoints) == ["gpt4", "qwen"]
+    assert found.endpoints["gpt4"].cost_usd(1_000_000, 0) == 2.5
+    assert (found.routes[0].weights, found.routes[1].n) == ((3.0, 1.0), 2)
+    assert found.budget.stages["synthesis"].usd == 5.0
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('[endpoints.a]\nurl = "gpu-1:8000"', "setting endpoints.a: Value error, url is 'gpu-1:8000'"),
+        ('[endpoints.a]\nurll = "http://a/v1"', "setting endpoints.a.urll: Unexpected keyword argument"),
+        ('[endpoints.a]\nmodel = "m"', "setting endpoints.a.url: Field required"),
+        ('[[routes]]\nendpoints = ["a"]\nweights = [1, 2]', "setting routes.0: Value error, weights are as many"),
+        ("[budget.stages.synthesis]\neuro = 1", "setting budget.stages.synthesis.euro"),
+    ],
+)
+def test_a_fault_in_such_a_table_is_named_with_its_place(text: str, complaint: str) -> None:
+    write(text)
+    with pytest.raises(BadSettings) as error:
+        load()
+    assert complaint in str(error.value)
+
+
+def test_printed_settings_read_back_as_they_were() -> None:
+    write(TABLES)
+    found = load()
+    printed = CliRunner().invoke(main, ["config"]).output.replace('password = ""\n', "")
+    assert load(write(printed, "printed.toml")) == found
+
+
+def test_keys_of_endpoints_come_from_the_environment_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoints = {name: EndpointConfig(url="http://a/v1", api_key_env=f"KEY_{name}") for name in ("a", "b")}
+    monkeypatch.setenv("KEY_a", "secret")
+    assert api_keys(endpoints) == {"a": "secret"}

@@ -1,0 +1,76 @@
+"""A child process of the supervisor: one worker, or the local model; started again when it dies."""
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S, _HEALTHY_S = 0.5, 15.0, 20.0
+
+Say = Callable[[str], None]
+
+
+class Child:
+    """Runs ``siftstream ARGUMENTS --supervised`` for as long as it is wanted. `name` is that of its log in `logs`."""
+
+    def __init__(self, name: str, arguments: Sequence[str], logs: Path, say: Say) -> None:
+        self.name = name
+        self._arguments = arguments
+        self._logs = logs
+        self._say = say
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The running process, if one runs."""
+        return self._process.pid if self._process and self._process.returncode is None else None
+
+    @property
+    def log_file(self) -> Path:
+        """Where its output goes."""
+        return self._logs / f"{self.name}.log"
+
+    async def run(self) -> None:
+        """Start it, and again when it ends, until cancelled."""
+        pause = _FIRST_PAUSE_S
+        while True:
+            began = time.monotonic()
+            code = await self._once()
+            pause = _FIRST_PAUSE_S if time.monotonic() - began > _HEALTHY_S else min(pause * 2, _LONGEST_PAUSE_S)
+            self._say(f"{self.name} ended with {_code(code)}; again in {pause:g} s (its log: {self.log_file})")
+            await asyncio.sleep(pause)
+
+    async def _once(self) -> int:
+        self._logs.mkdir(parents=True, exist_ok=True)
+        with self.log_file.open("ab") as output:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "streams.cli", *self._arguments, "--supervised"),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                # A terminal's Ctrl-C is for the supervisor alone: it stops things in order.
+                start_new_session=True,
+            )
+        return await self._process.wait()
+
+    async def stop(self, timeout_s: float) -> None:
+        """SIGTERM, and SIGKILL where that is not enough."""
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        with suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await process.wait()
+        except TimeoutError:
+            self._say(f"{self.name} did not drain in {timeout_s:g} s and was killed; what it held comes again")
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+
+def _code(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"exit code {code}"

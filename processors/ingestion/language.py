@@ -2,7 +2,7 @@
 
 import re
 
-_SCRIPTS = {
+SCRIPTS = {
     "zh": re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"),
     "ja": re.compile("[\u3041-\u3096\u30a1-\u30fa]"),
     "ko": re.compile("[\uac00-\ud7a3]"),
@@ -13,6 +13,7 @@ _SCRIPTS = {
     "he": re.compile("[\u05d0-\u05ea]"),
     "hi": re.compile("[\u0904-\u0939]"),
 }
+"""The letters of each script, under the language that it suggests."""
 
 _LOOKED_AT = 1000  # characters; the beginning of a prompt says enough
 
@@ -33,7 +34,7 @@ def guess_language(text: str) -> str:
     seen = text[:_LOOKED_AT]
     if seen.isascii():
         return ""
-    counts = {code: len(pattern.findall(seen)) for code, pattern in _SCRIPTS.items()}
+    counts = {code: len(pattern.findall(seen)) for code, pattern in SCRIPTS.items()}
     if counts["ja"] >= _KANA_SHARE * (counts["ja"] + counts["zh"]):
         counts["ja"] += counts.pop("zh")
     letters = sum(map(str.isalpha, seen))

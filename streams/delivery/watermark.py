@@ -28,9 +28,9 @@ class Delivery:
 
     __slots__ = ("_watermark", "acked", "record", "since", "started")
 
-    def __init__(self, record: Record, watermark: "Watermark", since: float) -> None:
+    def __init__(self, record: Record, watermark: "Watermark") -> None:
         self.record = record
-        self.since = since
+        self.since = 0.0
         self.started = False
         self.acked = False
         self._watermark = watermark
@@ -40,6 +40,7 @@ class Delivery:
         if not self._watermark.live:
             return False
         self.started = True
+        self.since = self._watermark.clock()
         self._watermark.started += 1
         return True
 
@@ -60,7 +61,7 @@ class Watermark:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.live = True
         self.started = 0
-        self._clock = clock
+        self.clock = clock
         self._open: deque[Delivery] = deque()
         self._next: int | None = None
 
@@ -68,7 +69,7 @@ class Watermark:
         """Register a record that is handed to a stage. Records come in offset order; offsets may have gaps."""
         if self._next is not None and record.offset < self._next:
             raise ValueError(f"offset {record.offset} after {self._next - 1}: records must come in order")
-        delivery = Delivery(record, self, self._clock())
+        delivery = Delivery(record, self)
         self._open.append(delivery)
         self._next = record.offset + 1
         return delivery
@@ -80,9 +81,12 @@ class Watermark:
         return self._open[0].record.offset if self._open else self._next
 
     def oldest_age_s(self) -> float:
-        """Seconds since the oldest unfinished record was delivered; 0 without one. It grows where an ack leaks."""
+        """Seconds since work on the first unfinished record began; 0 without one. It grows where an ack leaks.
+
+        A record that only waits for its turn does not age: a fetched chunk may take a slow stage an hour.
+        """
         self.committable()
-        return self._clock() - self._open[0].since if self._open else 0.0
+        return self.clock() - self._open[0].since if self._open and self._open[0].started else 0.0
 
     def close(self) -> None:
         """Give the partition up: later acks of these deliveries are ignored."""

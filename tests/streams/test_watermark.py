@@ -77,10 +77,13 @@ def test_offsets_that_go_back_are_refused() -> None:
 def test_age_is_that_of_the_oldest_unfinished_record() -> None:
     now = 100.0
     mark = Watermark(clock=lambda: now)
-    first = mark.deliver(Fetched(0))
+    first, second = mark.deliver(Fetched(0)), mark.deliver(Fetched(1))
     now = 103.0
-    mark.deliver(Fetched(1))
+    assert mark.oldest_age_s() == 0.0  # one that waits for its turn has no age
+    first.start()
     now = 105.0
+    second.start()
+    now = 108.0
     assert mark.oldest_age_s() == 5.0
     first.ack()
-    assert mark.oldest_age_s() == 2.0
+    assert mark.oldest_age_s() == 3.0

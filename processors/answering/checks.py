@@ -1,0 +1,43 @@
+"""What can be wrong with an answer that came back, by name. What has a fault is rejected with it, and told so."""
+
+from collections.abc import Callable, Mapping
+
+from processors.answering.config import AnsweringConfig, Check
+from processors.answering.languages import language_differs
+from processors.answering.loops import loop_share
+from processors.llm.chat import Completion
+from processors.refusals import is_refusal
+from schemas import Sample
+
+REFUSED_BY_ENDPOINT = "refused_by_endpoint"
+
+REASONS: Mapping[str, str] = {
+    "filtered": "the endpoint's content filter held the answer back",
+    "repetition": "the answer ends in a loop: one thing over and over",
+    "truncated": "the answer was cut off at the route's max_tokens",
+    "empty": "the model gave no text",
+    "refusal": "the model says that it cannot or will not answer",
+    "language_mismatch": "the answer is in another language than the prompt",
+    REFUSED_BY_ENDPOINT: "the endpoint took other requests for this prompt and refused this one",
+}
+"""Every fault that answering finds. Stable words: they are counted, charted and searched for."""
+
+_Found = Callable[[Sample, Completion, AnsweringConfig], bool]
+
+# A loop usually runs until it is cut off, and a cut may leave nothing but reasoning: the first that holds says most.
+_CHECKS: Mapping[Check, _Found] = {
+    "filtered": lambda sample, reply, config: reply.finish_reason == "content_filter",
+    "repetition": lambda sample, reply, config: loop_share(reply.text) >= config.loop_share,
+    "truncated": lambda sample, reply, config: reply.finish_reason == "length",
+    "empty": lambda sample, reply, config: not reply.text.strip(),
+    "refusal": lambda sample, reply, config: is_refusal(reply.text),
+    "language_mismatch": lambda sample, reply, config: language_differs(sample, reply.text),
+}
+
+
+def find_fault(sample: Sample, reply: Completion, config: AnsweringConfig) -> str | None:
+    """The name of the first fault, in the order of `REASONS`, that `config` looks for and `reply` has; None if none."""
+    for name, found in _CHECKS.items():
+        if name in config.checks and found(sample, reply, config):
+            return name
+    return None

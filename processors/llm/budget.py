@@ -1,0 +1,237 @@
+"""A hard budget in tokens and money: asked before a call is made, shared by processes, and kept over their deaths."""
+
+import logging
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from processors.errors import Outage
+from processors.llm.amount import UNITS, Amount, ScopeState
+from processors.llm.config import BudgetConfig, EndpointConfig
+from processors.llm.owners import Owners
+
+log = logging.getLogger(__name__)
+
+LOOK_AGAIN_S = 5.0
+"""How soon a paused stage asks again: the budget may have been raised, or calls in flight took less than predicted."""
+
+_BUSY_S = 5.0
+_CHECKPOINT_PAGES = 4000  # a checkpoint waits for the disk, and everything for it: one in some 400 calls, of 16 MB
+_SCHEMA = """
+    CREATE TABLE IF NOT EXISTS amounts (
+        scope TEXT, kind TEXT, tokens INTEGER, nano_usd INTEGER, PRIMARY KEY (scope, kind)
+    ) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS reservations (
+        owner TEXT, number INTEGER, stage TEXT, endpoint TEXT, tokens INTEGER, nano_usd INTEGER,
+        PRIMARY KEY (owner, number)
+    ) WITHOUT ROWID;
+"""
+_ADD = """
+    INSERT INTO amounts VALUES (?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET tokens = tokens + excluded.tokens, nano_usd = nano_usd + excluded.nano_usd
+"""
+_LOSE = "DELETE FROM reservations WHERE owner = ? RETURNING stage, endpoint, tokens, nano_usd"
+
+
+class BudgetSpent(Outage):
+    """The next call might take more than is left of `scope`; nothing was reserved."""
+
+    def __init__(self, state: ScopeState, wanted: Amount) -> None:
+        unit = state.short_of(wanted)[0]
+        super().__init__(
+            f"the budget of {state.scope} is spent: {state.limit.described(unit)} is the limit, "
+            f"{state.spent.described(unit)} are spent, {state.presumed.described(unit)} presumed, "
+            f"{state.reserved.described(unit)} reserved, and the next call may take {wanted.described(unit)}; "
+            f"`siftstream budget raise {state.scope} --{unit} N` lets it go on",
+            retry_after_s=LOOK_AGAIN_S,
+        )
+        self.scope = state.scope
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """What one call may take: counted against the limits until it is settled or released."""
+
+    number: int
+    stage: str
+    endpoint: str
+    amount: Amount
+
+    @property
+    def scopes(self) -> tuple[str, str, str]:
+        """The scopes that it counts in."""
+        return _scopes(self.stage, self.endpoint)
+
+
+class Budget:
+    """What was spent and what may be: in all (``total``), per stage (``stage:NAME``), per endpoint (``endpoint:NAME``).
+
+    A call reserves what it may take at most, and settles with what it took: in every scope and unit, spent, presumed
+    and reserved together never pass the limit by a reservation. So what is spent stays within the limit but for what
+    calls in flight took beyond their prediction. Without a limit everything is still accounted for.
+
+    The account is one SQLite file for all processes of a run, and outlives them. What was committed survives kill -9;
+    a machine that loses power may forget the last moments. Reservations of a process that died may have been billed, so
+    they go on counting, as *presumed*. `processors.llm.owners` tells who died.
+
+    The limit in effect is that of the configuration plus what `raise_limit` added. Not for two threads at once.
+    """
+
+    def __init__(
+        self, path: Path | Literal[":memory:"], config: BudgetConfig, endpoints: Mapping[str, EndpointConfig]
+    ) -> None:
+        """Open or create the account at `path`, with its directory. Raises Outage where that cannot be done."""
+        self._path = path
+        self._limits = _limits(config, endpoints)
+        self._owners: Owners | None = None
+        self._made = 0
+        with self._told():
+            if isinstance(path, Path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._owners = Owners(path)
+            self._db = _open(path)
+        self._presume()
+
+    def reserve(self, *, stage: str, endpoint: str, tokens: int, usd: float) -> Reservation:
+        """Set aside what a call may take at most.
+
+        Raises BudgetSpent where a scope has less than that left, Outage where the account cannot be written, ValueError
+        on negative amounts.
+        """
+        wanted = Amount.of(tokens=tokens, usd=usd)
+        with self._transaction():
+            states = [self._state(scope) for scope in _scopes(stage, endpoint)]
+            full = next((state for state in states if state.short_of(wanted)), None)
+            for state in [full] if full else states:
+                self._add((state.scope,), "refused", (wanted if full else Amount()) - state.refused)
+            if full is None:
+                return self._set_aside(stage, endpoint, wanted)
+        raise BudgetSpent(full, wanted)
+
+    def settle(self, reservation: Reservation, *, tokens: int, usd: float) -> None:
+        """Count what the call took instead of what it might have taken; nothing happens the second time.
+
+        Where the account cannot be written the reservation goes on counting: the reply was paid for and is kept.
+        """
+        self._end(reservation, Amount.of(tokens=tokens, usd=usd))
+
+    def release(self, reservation: Reservation) -> None:
+        """Give all of it back: the call was refused or never sent. As `settle` otherwise."""
+        self._end(reservation, Amount())
+
+    def states(self) -> list[ScopeState]:
+        """Every scope that has a limit or was spent from: the total, then stages, then endpoints. Raises Outage."""
+        self._presume()
+        with self._told():
+            found = {scope for (scope,) in self._db.execute("SELECT DISTINCT scope FROM amounts")}
+            order = ("total", "stage", "endpoint")
+            scopes = sorted({*found, *self._limits}, key=lambda scope: (order.index(scope.partition(":")[0]), scope))
+            return [self._state(scope) for scope in scopes]
+
+    def raise_limit(self, scope: str, *, usd: float = 0.0, tokens: int = 0) -> ScopeState:
+        """Add to a limit, for this and all later runs; whoever waits goes on within `LOOK_AGAIN_S`.
+
+        Raises ValueError where there is no such limit, Outage where the account cannot be written.
+        """
+        more = Amount.of(tokens=tokens, usd=usd)
+        limit = self._limits.get(scope, Amount())
+        for unit in UNITS:
+            if more.counted(unit) and not limit.counted(unit):
+                raise ValueError(f"{scope} has no limit in {unit}: there is nothing to raise")
+        with self._transaction():
+            self._add((scope,), "raised", more)
+            return self._state(scope)
+
+    def close(self) -> None:
+        """Close the file. What is still reserved counts as presumed from now on."""
+        self._db.close()
+        if self._owners:
+            self._owners.leave()
+
+    def _set_aside(self, stage: str, endpoint: str, wanted: Amount) -> Reservation:
+        if self._owners:
+            self._owners.join()
+        self._made += 1
+        made = Reservation(self._made, stage, endpoint, wanted)
+        row = (self._me, made.number, stage, endpoint, wanted.tokens, wanted.nano_usd)
+        self._db.execute("INSERT INTO reservations VALUES (?, ?, ?, ?, ?, ?)", row)
+        self._add(made.scopes, "reserved", wanted)
+        return made
+
+    def _end(self, reservation: Reservation, took: Amount) -> None:
+        key = (self._me, reservation.number)
+        try:
+            with self._transaction():
+                if self._db.execute("DELETE FROM reservations WHERE owner = ? AND number = ?", key).rowcount:
+                    self._add(reservation.scopes, "reserved", -reservation.amount)
+                    self._add(reservation.scopes, "spent", took)
+        except Outage as error:
+            log.warning("%s; a call goes on counting with what was predicted", error)
+
+    def _presume(self) -> None:
+        """Move what dead processes had reserved to what is presumed."""
+        if not self._owners:
+            return
+        with self._transaction():
+            known = [owner for (owner,) in self._db.execute("SELECT DISTINCT owner FROM reservations")]
+            for owner in self._owners.gone(known):
+                for stage, endpoint, tokens, nano_usd in self._db.execute(_LOSE, (owner,)).fetchall():
+                    amount = Amount(tokens, nano_usd)
+                    self._add(_scopes(stage, endpoint), "reserved", -amount)
+                    self._add(_scopes(stage, endpoint), "presumed", amount)
+
+    def _add(self, scopes: tuple[str, ...], kind: str, amount: Amount) -> None:
+        if amount != Amount():
+            self._db.executemany(_ADD, [(scope, kind, amount.tokens, amount.nano_usd) for scope in scopes])
+
+    def _state(self, scope: str) -> ScopeState:
+        rows = self._db.execute("SELECT kind, tokens, nano_usd FROM amounts WHERE scope = ?", (scope,))
+        amounts = {kind: Amount(tokens, nano_usd) for kind, tokens, nano_usd in rows}
+        limit = self._limits.get(scope, Amount()).raised_by(amounts.pop("raised", Amount()))
+        return ScopeState(scope=scope, limit=limit, **amounts)
+
+    @property
+    def _me(self) -> str:
+        return self._owners.name if self._owners else ""
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._told():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            finally:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise Outage(f"the account of what was spent, {self._path}: {error}", LOOK_AGAIN_S) from error
+
+
+def _scopes(stage: str, endpoint: str) -> tuple[str, str, str]:
+    return "total", f"stage:{stage}", f"endpoint:{endpoint}"
+
+
+def _limits(config: BudgetConfig, endpoints: Mapping[str, EndpointConfig]) -> dict[str, Amount]:
+    limits = {"total": Amount.of(tokens=config.tokens, usd=config.usd)}
+    limits |= {f"stage:{name}": Amount.of(tokens=it.tokens, usd=it.usd) for name, it in config.stages.items()}
+    for name, endpoint in endpoints.items():
+        limits[f"endpoint:{name}"] = Amount.of(tokens=endpoint.budget_tokens, usd=endpoint.budget_usd)
+    return limits
+
+
+def _open(path: Path | str) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = NORMAL")
+    db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+    db.executescript(_SCHEMA)
+    return db

@@ -1,0 +1,51 @@
+"""When a failed call is tried again: with full jitter, and never so often that failures breed more load.
+
+Full jitter: Brooker, Exponential Backoff and Jitter, AWS 2015. The budget: Beyer et al., Site Reliability Engineering,
+2016, chapter 21.
+"""
+
+import random
+import time
+from collections.abc import Callable
+
+MAX_ATTEMPTS = 6
+"""Attempts of one call whose failures are passing: with 30 % of failures, 7 calls in 10,000 use them up."""
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 20.0
+"""Longest wait before the second attempt; it doubles up to the other."""
+
+PER_SUCCESS = 0.45
+"""Retries that a success pays for: enough for 30 % of failures, which need 0.43, and less than half a request more."""
+PER_S = 1.0
+"""Retries a second that are free, or nothing would go on after everything has failed."""
+SAVED = 20.0
+"""Most retries that can be saved up."""
+LOOK_AGAIN_S = 0.2
+"""How soon a call that found none asks again."""
+
+
+def wait_s(attempt: int, rng: random.Random) -> float:
+    """Seconds before the attempt that follows failed attempt number `attempt` (from 1)."""
+    return rng.uniform(0.0, min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(attempt - 1, 30)))
+
+
+class RetryBudget:
+    """A token bucket for the retries of all calls together. Successes fill it, and a little time does."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._tokens = SAVED
+        self._at = clock()
+
+    def succeeded(self) -> None:
+        """A call worked."""
+        self._tokens = min(SAVED, self._tokens + PER_SUCCESS)
+
+    def take(self) -> bool:
+        """One retry, if there is one."""
+        now = self._clock()
+        self._tokens = min(SAVED, self._tokens + PER_S * (now - self._at))
+        self._at = now
+        if self._tokens < 1.0:
+            return False
+        self._tokens -= 1.0
+        return True

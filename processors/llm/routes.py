@@ -1,0 +1,62 @@
+"""Which endpoints serve a request: the first route that matches, and in it the order in which endpoints are asked."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+
+from processors.errors import InvalidSample
+from processors.llm.config import Route
+
+
+class NoRoute(InvalidSample):
+    """The settings have no route for such a request: a dead letter, to be replayed when they have one."""
+
+
+def default_routes(endpoints: Iterable[str]) -> tuple[Route, ...]:
+    """The routes where none are configured: one for everything, over all endpoints in their order."""
+    names = tuple(endpoints)
+    return (Route(endpoints=names),) if names else ()
+
+
+def choose(routes: Sequence[Route], *, stage: str, task_type: str, language: str) -> Route:
+    """The first route that matches. An empty `task_type` or `language` is unknown and matches only where all do.
+
+    Raises NoRoute, which names all three, where none matches.
+    """
+    for route in routes:
+        if (
+            _matches(route.stages, stage)
+            and _matches(route.task_types, task_type)
+            and _matches(route.languages, language)
+        ):
+            return route
+    raise NoRoute(
+        f"no route for stage {stage!r}, task type {task_type!r}, language {language!r}: "
+        "add a last route with neither stages nor task_types nor languages, which takes all that the others leave"
+    )
+
+
+def _matches(wanted: tuple[str, ...], given: str) -> bool:
+    return not wanted or given in wanted
+
+
+def order(route: Route, key: str) -> tuple[str, ...]:
+    """The route's endpoints in the order of failover for the request `key`.
+
+    With weights the first one is drawn in their proportion by a hash of `key`, and the others follow in the route's
+    order. Equal keys give equal orders: what is asked again after a crash is asked where its reply is in the cache.
+    """
+    if not route.weights:
+        return route.endpoints
+    first = _drawn(route.weights, key)
+    return (route.endpoints[first], *route.endpoints[:first], *route.endpoints[first + 1 :])
+
+
+def _drawn(weights: Sequence[float], key: str) -> int:
+    """The index whose share of [0, sum of weights) holds the point that `key` hashes to; never one of weight 0."""
+    digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    point = int.from_bytes(digest) / 2**64 * sum(weights)
+    reached = accumulate(weights)
+    found = next((index for index, end in enumerate(reached) if point < end), None)
+    # Rounding may leave the point at the very end of the last share.
+    return found if found is not None else max(i for i, weight in enumerate(weights) if weight)

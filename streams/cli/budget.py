@@ -1,0 +1,127 @@
+"""`budget` and `budget raise`."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from processors.errors import Outage
+from processors.llm.amount import UNITS, ScopeState, Unit
+from processors.llm.budget import LOOK_AGAIN_S, Budget
+from streams.cli.common import Options, command, console, json_option, show_json, table
+from streams.errors import StreamsError
+from streams.rundir import NoBroker, RunDir, find
+from streams.settings import Settings
+
+
+@click.group(invoke_without_command=True)
+@json_option
+@click.pass_context
+def budget(ctx: click.Context, as_json: bool) -> None:
+    """Show what language models have cost and what may still be spent; `raise` lets a paused stage go on.
+
+    SPENT is what finished calls took, PRESUMED what calls may have taken whose process died, RESERVED what calls in
+    flight may take. The limits are settings: budget.usd, budget.tokens, [budget.stages.NAME], and budget_usd and
+    budget_tokens of an endpoint.
+    """
+    if ctx.invoked_subcommand is None:
+        _show(ctx.obj, as_json)
+
+
+@budget.command("raise")
+@click.argument("scope")
+@click.option("--tokens", type=click.IntRange(1), help="So many tokens more.")
+@click.option("--usd", type=click.FloatRange(0, min_open=True), help="So many dollars more.")
+@json_option
+@click.pass_obj
+@command
+async def raise_(options: Options, scope: str, tokens: int | None, usd: float | None, as_json: bool) -> None:
+    """Add to the limit of SCOPE: total, stage:NAME or endpoint:NAME. It holds for this and all later runs."""
+    if not (tokens or usd):
+        raise click.UsageError("say how much more: --tokens N, --usd X or both")
+    settings = options.settings()
+    with _opened(_file(settings), settings) as account:
+        try:
+            state = account.raise_limit(scope, tokens=tokens or 0, usd=usd or 0.0)
+        except ValueError as error:
+            raise StreamsError(f"{error}; `siftstream budget` shows the limits") from None
+    if as_json:
+        show_json(_data(state))
+        return
+    _print(f"Budget of {scope}", [state])
+    console.print(f"a stage that waits for it goes on by itself within {LOOK_AGAIN_S:g} s")
+
+
+@command
+async def _show(options: Options, as_json: bool) -> None:
+    settings = options.settings()
+    file = _file(settings)
+    with _opened(file if file.exists() else None, settings) as account:
+        states = account.states()
+    if as_json:
+        show_json([_data(state) for state in states])
+        return
+    _print(f"Budget in {file.parent.parent}", states)
+
+
+def _file(settings: Settings) -> Path:
+    """The account of this directory's run; where there is none, that of the run that is found elsewhere."""
+    here = _account(RunDir(settings.dir))
+    if here.exists():
+        return here
+    try:
+        return _account(find(settings)[0])
+    except NoBroker:
+        return here
+
+
+def _account(run: RunDir) -> Path:
+    return run.llm / "budget.sqlite"
+
+
+@contextmanager
+def _opened(file: Path | None, settings: Settings) -> Iterator[Budget]:
+    """The account in `file`, or an empty one: looking does not make a file."""
+    try:
+        account = Budget(file or ":memory:", settings.budget, settings.endpoints)
+        try:
+            yield account
+        finally:
+            account.close()
+    except Outage as error:
+        raise StreamsError(str(error)) from error
+
+
+def _print(title: str, states: Sequence[ScopeState]) -> None:
+    shown = table(title, "scope", "in", "#spent", "#presumed", "#reserved", "#limit", "#left", "state")
+    for state in states:
+        for unit in UNITS:
+            figures = _figures(state, unit)
+            if any(figures.values()) or unit == "tokens":
+                told = [_told(value, unit) for value in figures.values()]
+                shown.add_row(state.scope, unit, *told, _word(state, unit))
+    console.print(shown)
+
+
+def _data(state: ScopeState) -> dict[str, Any]:
+    return {"scope": state.scope} | {unit: _figures(state, unit) | {"state": _word(state, unit)} for unit in UNITS}
+
+
+def _figures(state: ScopeState, unit: Unit) -> dict[str, float | None]:
+    """In one unit; `limit` and `left` are None without a limit."""
+    amounts = {"spent": state.spent, "presumed": state.presumed, "reserved": state.reserved}
+    bounds = {"limit": state.limit, "left": state.left} if state.limit.counted(unit) else {}
+    figures = {name: amount.tokens if unit == "tokens" else amount.usd for name, amount in (amounts | bounds).items()}
+    return {name: figures.get(name) for name in ("spent", "presumed", "reserved", "limit", "left")}
+
+
+def _told(value: float | None, unit: Unit) -> str:
+    if value is None:
+        return "none"
+    return f"{value:,}" if unit == "tokens" else f"{value:,.4f}"
+
+
+def _word(state: ScopeState, unit: Unit) -> str:
+    return "spent" if unit in state.exhausted else "ok"

@@ -1,0 +1,54 @@
+"""prompts → answers, or scored with a fault: every prompt is answered by the models that its route names."""
+
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from schemas import Sample
+from streams.delivery.fates import Output
+from streams.settings import Settings
+from streams.stage import Context, Stage
+
+if TYPE_CHECKING:
+    from processors.answering.answering import Answering
+
+log = logging.getLogger(__name__)
+
+
+class AnsweringWork:
+    """Answers what comes; a prompt that has its answer already goes on as it is."""
+
+    def __init__(self, answering: "Answering", max_in_flight: int) -> None:
+        self.max_in_flight = max_in_flight
+        self._answering = answering
+
+    async def process(self, sample: Sample) -> Sequence[Output]:
+        """One output per answer; those with a fault pass by the scorer and are rejected with it."""
+        if sample.answer is not None:
+            return [Output("answers", sample)]
+        return [Output("scored" if one.fault else "answers", one) for one in await self._answering.answer(sample)]
+
+
+async def load(context: Context) -> AnsweringWork:
+    """Connect to the endpoints; no call is made before the first prompt."""
+    from processors.answering.answering import Answering  # an HTTP client, which only this worker needs
+    from streams.llm import connect, endpoints
+
+    settings = context.settings
+    models = connect(settings)
+    tell_times(settings, max(endpoint.total_s for endpoint in endpoints(settings).values()))
+    answering = Answering(models.client, models.routes, settings.answering, lambda: datetime.now(UTC))
+    return AnsweringWork(answering, settings.answering.max_in_flight)
+
+
+def tell_times(settings: Settings, longest_s: float) -> None:
+    """Say what a rebalance or a stop does to calls under way. Those that it does not wait for are made again."""
+    drain_s, rebalance_s = settings.worker.drain_s, settings.group.rebalance_s
+    if rebalance_s < drain_s + 5:
+        log.warning("set group.rebalance_s to %g or more: this worker drains for worker.drain_s first", drain_s + 5)
+    if longest_s > drain_s:
+        log.info("a call may take %g s; a rebalance or a stop waits %g s (worker.drain_s) for it", longest_s, drain_s)
+
+
+STAGE = Stage(name="answering", source="prompts", outputs=("answers", "scored"), load=load)

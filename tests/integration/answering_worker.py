@@ -1,0 +1,37 @@
+"""The answering worker as a process of its own, which can be told to kill itself (see `killed_worker`).
+
+``python -m tests.integration.answering_worker SETTINGS BOOTSTRAP embedded|kafka POINT NTH``
+"""
+
+import asyncio
+import logging
+import sys
+from pathlib import Path
+
+from processors.llm.budget import Budget
+from processors.llm.client import Client
+from streams.connection import Connection
+from streams.rundir import RunDir
+from streams.settings import load
+from streams.stages import answering
+from streams.worker import run
+from tests.integration.killed_worker import POINTS, arm
+
+POINTS |= {
+    "after the call, before it is accounted for": (Budget, "settle", "before"),
+    "after the call, before its reply is kept": (Client, "_keep", "before"),
+    "after the reply is kept": (Client, "_keep", "after"),
+}
+
+
+async def main() -> int:
+    file, bootstrap, kind, point, nth = sys.argv[1:]
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    arm(point, int(nth))
+    settings = load(Path(file))
+    connection = Connection(bootstrap=bootstrap, embedded=kind == "embedded")
+    return await run(answering.STAGE, settings, connection, RunDir(settings.dir), slot=0, supervised=False)
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

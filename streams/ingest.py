@@ -1,5 +1,7 @@
 """Rows from files into the topics: answered ones to `answers`, others to `prompts`, bad ones to the dead letters.
 
+Rows to be rewritten all go to `collected`: what becomes of them is for the rules to say.
+
 Rows are sent in batches and counted when the broker has confirmed them, so a number on the screen is a number in the
 topic. Ingestion can be repeated: the same row has the same id, and an id is decided about once.
 """
@@ -26,12 +28,13 @@ class Tally:
 
     answers: int = 0
     prompts: int = 0
+    collected: int = 0
     bad: int = 0
 
     @property
     def rows(self) -> int:
         """All rows."""
-        return self.answers + self.prompts + self.bad
+        return self.answers + self.prompts + self.collected + self.bad
 
 
 OnBad = Callable[[Row, str], None]
@@ -40,12 +43,13 @@ OnBad = Callable[[Row, str], None]
 class Ingestion:
     """Turns rows into messages and sends them; `on_bad` is told every bad row with the reason."""
 
-    def __init__(self, prefix: str, sender: Sender, reading: Reading, on_bad: OnBad) -> None:
+    def __init__(self, prefix: str, sender: Sender, reading: Reading, on_bad: OnBad, rewrite: bool = False) -> None:
         self.tally = Tally()
         self._prefix = prefix
         self._sender = sender
         self._reading = reading
         self._on_bad = on_bad
+        self._rewrite = rewrite
 
     async def run(self, rows: Iterable[Row], on_batch: Callable[[], None] = lambda: None) -> None:
         """Send all rows, a batch at a time; `on_batch` is called after each."""
@@ -78,7 +82,7 @@ class Ingestion:
     def _message(self, row: Row) -> tuple[Message, str]:
         try:
             sample = to_sample(row, self._reading, lambda: datetime.now(UTC))
-            kind = "answers" if sample.answer else "prompts"
+            kind = "collected" if self._rewrite else "answers" if sample.answer else "prompts"
             topic = BY_NOUN[kind].name(self._prefix)
             return Message(topic=topic, key=sample.sample_id.encode(), value=encode(sample)), kind
         except (ShapeError, ValueError) as error:

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -30,6 +31,7 @@ class CannotRead(StreamsError):
 )
 @click.option("--task-type", default="", help="Task type of rows that carry none.")
 @click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="A label for every sample.")
+@click.option("--rewrite", is_flag=True, help="Into `collected`: sort by the rules and make new tasks of the rows.")
 @click.option("--follow", is_flag=True, help="Go on as the file or folder grows, until Ctrl-C.")
 @json_option
 @click.pass_obj
@@ -40,6 +42,7 @@ async def ingest(
     columns: tuple[str, ...],
     task_type: str,
     labels: tuple[str, ...],
+    rewrite: bool,
     follow: bool,
     as_json: bool,
 ) -> None:
@@ -48,8 +51,9 @@ async def ingest(
     JSON Lines, JSON, CSV, TSV (each also .gz), Parquet, and the folder of a Hugging Face data set. Alpaca, ShareGPT,
     messages and prompt-only rows are told apart by their columns; --map names columns that have other names
     (fields: instruction, input, system, output, task_type, language). A row with an answer enters at `answers`, one
-    without at `prompts`. A bad row is reported, becomes a dead letter, and the rest goes on. Ingesting the same file
-    again adds nothing: the same row has the same id.
+    without at `prompts`; with --rewrite both enter at `collected`, where rules say what becomes of them (`siftstream
+    rules`). A bad row is reported, becomes a dead letter, and the rest goes on. Ingesting the same file again adds
+    nothing: the same row has the same id.
 
     \b
     siftstream ingest data/ more.jsonl.gz
@@ -57,21 +61,24 @@ async def ingest(
     generate | siftstream ingest -
     """
     try:
-        reading = Reading(columns=_pairs(columns, "--map"), labels=_pairs(labels, "--label"), task_type=task_type)
+        reading = Reading(columns=pairs(columns, "--map"), labels=pairs(labels, "--label"), task_type=task_type)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--map") from None
     async with open_run(options) as run, open_sender(run.connection) as sender:
         report = _BadRows()
-        ingestion = Ingestion(run.prefix, sender, reading, report)
+        ingestion = Ingestion(run.prefix, sender, reading, report, rewrite)
         try:
             await (_follow(ingestion, paths) if follow else _once(ingestion, paths))
         except (UnknownFormat, OSError) as error:
             raise CannotRead(str(error)) from None
     tally = ingestion.tally
     if as_json:
-        show_json({"rows": tally.rows, "answers": tally.answers, "prompts": tally.prompts, "bad": tally.bad})
+        show_json({"rows": tally.rows} | asdict(tally))
         return
-    console.print(f"{tally.rows} rows: {tally.answers} to answers, {tally.prompts} to prompts, {tally.bad} bad")
+    entered = (
+        f"{tally.collected} to collected" if rewrite else f"{tally.answers} to answers, {tally.prompts} to prompts"
+    )
+    console.print(f"{tally.rows} rows: {entered}, {tally.bad} bad")
     if tally.bad:
         console.print("bad rows are dead letters now: `siftstream dlq list --stage ingest`")
 
@@ -90,7 +97,8 @@ class _BadRows:
             errors.print("further bad rows are counted, not shown", style="yellow")
 
 
-def _pairs(given: tuple[str, ...], option: str) -> dict[str, str]:
+def pairs(given: tuple[str, ...], option: str) -> dict[str, str]:
+    """NAME=VALUE options as a dictionary."""
     pairs = dict(text.split("=", 1) for text in given if "=" in text)
     if len(pairs) != len(given):
         raise click.BadParameter("each needs the form NAME=VALUE", param_hint=option)

@@ -314,14 +314,14 @@ def test_files_and_standard_input_are_ingested(here: Here, tmp_path: Path) -> No
     (tmp_path / "data" / "a.jsonl").write_text('{"instruction": "a", "output": "A"}\nnoise\n{"prompt": "b"}\n')
     (tmp_path / "data" / "notes.txt").write_text("not data")
     (tmp_path / "q.csv").write_text("question,reply\nc,C\n")
-    assert here.shown("ingest", "data") == {"rows": 3, "answers": 1, "prompts": 1, "bad": 1}
+    assert here.shown("ingest", "data") == {"rows": 3, "answers": 1, "prompts": 1, "collected": 0, "bad": 1}
     result = here.call("ingest", "q.csv", "--map", "instruction=question", "--map", "output=reply", "--label", "x=y")
     assert "1 rows: 1 to answers" in result.stdout
     noisy = here.call("ingest", "-", input=b'noise\n{"instruction": "d", "output": "D"}\n')
     assert "2 rows: 1 to answers, 0 to prompts, 1 bad" in noisy.stdout
     assert "dlq list --stage ingest" in noisy.stdout
     assert ":1: not JSON" in noisy.stderr
-    assert here.shown("status")["topics"][1] == {"topic": "answers", "records": 3}
+    assert {"topic": "answers", "records": 3} in here.shown("status")["topics"]
     # The same bad row, twice, is one.
     assert here.shown("ledger")["dead"] == {"ingest: ShapeError": 1}
     assert here.shown("dlq", "replay") == {"sent": 0, "unplaced": 2}

@@ -1,0 +1,119 @@
+"""One collected record in; out come the original, with its task type, and the new tasks that were made of it."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from processors.errors import InvalidSample, Outage, Transient
+from processors.llm.chat import ChatRequest, Completion
+from processors.llm.client import Models
+from processors.llm.config import Route
+from processors.llm.routes import choose, order
+from processors.rewriting.checks import REFUSED_BY_ENDPOINT, REPLACED, Attempt, find_fault
+from processors.rewriting.plan import Plan, PlannedRewrite, Planner, language_of
+from processors.rewriting.replies import clean
+from schemas import Prompt, Sample, Step, derived_id
+
+STAGE = "rewriting"
+
+
+class Rewriter:
+    """Carries plans out. Equal samples make equal requests, so what repeats after a crash meets the cache."""
+
+    def __init__(
+        self, models: Models, routes: Sequence[Route], planner: Planner, clock: Callable[[], datetime]
+    ) -> None:
+        self._models = models
+        self._routes = routes
+        self._planner = planner
+        self._clock = clock
+
+    async def process(self, sample: Sample) -> list[Sample]:
+        """The original first, then one sample per rewrite; a bad one, and an original that is not kept, has a `fault`.
+
+        Raises Transient and Outage as soon as one rewrite meets them, and InvalidSample where no route leads anywhere:
+        the record is then tried again as a whole, and what was answered comes from the cache.
+        """
+        plan = self._planner.plan(sample)
+        origin = replace(sample, task_type=plan.task_type, language=language_of(sample))
+        if not plan.rewrites:
+            return [self._original(origin, plan)]
+        route = choose(self._routes, stage=STAGE, task_type=origin.task_type, language=origin.language)
+        # Not a task group: it would break off the other calls, which are paid for.
+        asked = (self._ask(origin, planned, route) for planned in plan.rewrites)
+        replies = await asyncio.gather(*asked, return_exceptions=True)
+        _raise_worst(replies)
+        made = zip(plan.rewrites, replies, strict=True)
+        return [self._original(origin, plan)] + [self._made(origin, plan, *each) for each in made]
+
+    async def _ask(self, origin: Sample, planned: PlannedRewrite, route: Route) -> Completion:
+        text = planned.operator.ask(origin.prompt, planned.language(origin.language), planned.chosen)
+        made_id = _made_id(origin, planned)
+        request = ChatRequest(
+            messages=Prompt(instruction=text, system=route.system).messages(),
+            max_tokens=route.max_tokens,
+            temperature=route.temperature,
+            top_p=route.top_p,
+            seed=_seed(made_id),
+        )
+        return await self._models.complete(request, order(route, made_id), stage=STAGE)
+
+    def _original(self, origin: Sample, plan: Plan) -> Sample:
+        fault = "" if plan.keep else f"{STAGE}: {REPLACED}"
+        return origin.advance(Step(stage=STAGE, at=self._now(), params={"rule": plan.rule.name}), fault=fault)
+
+    def _made(self, origin: Sample, plan: Plan, planned: PlannedRewrite, reply: Completion | BaseException) -> Sample:
+        made = replace(origin, sample_id=_made_id(origin, planned), answer=None)
+        made = replace(made, language=planned.language(origin.language))
+        params: dict[str, str | int | float | bool] = {"origin": origin.sample_id, "rule": plan.rule.name}
+        params |= {"operator": planned.operator.name, "number": planned.number, **planned.chosen}
+        if isinstance(reply, BaseException):
+            step = Step(stage=STAGE, at=self._now(), params=params)
+            return made.advance(step, fault=f"{STAGE}: {REFUSED_BY_ENDPOINT}")
+        text = clean(reply.text)
+        fault = find_fault(_attempt(origin, planned, text, reply.finish_reason))
+        step = Step(
+            stage=STAGE,
+            at=self._now(),
+            seconds=reply.seconds,
+            model=reply.model,
+            params=params | {"endpoint": reply.endpoint, "cached": reply.cached},
+            tokens_in=reply.tokens_in,
+            tokens_out=reply.tokens_out,
+            cost_usd=reply.cost_usd,
+        )
+        prompt = planned.operator.rewritten(origin.prompt, text)
+        return made.advance(step, prompt=prompt, fault=f"{STAGE}: {fault}" if fault else "")
+
+    def _now(self) -> str:
+        return self._clock().astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def _attempt(origin: Sample, planned: PlannedRewrite, text: str, finish_reason: str) -> Attempt:
+    translated = planned.operator.makes == "translation"
+    return Attempt(
+        reply=text,
+        finish_reason=finish_reason,
+        original=planned.operator.shown(origin.prompt),
+        template=planned.operator.template,
+        answer=origin.answer.text if origin.answer else "",
+        target=planned.language(origin.language) if translated else "",
+    )
+
+
+def _made_id(origin: Sample, planned: PlannedRewrite) -> str:
+    return derived_id(origin.sample_id, STAGE, planned.operator.name, str(planned.number))
+
+
+def _seed(made_id: str) -> int:
+    """31 bits, which every server takes: the same at every attempt, another one for every rewrite."""
+    return int.from_bytes(hashlib.blake2b(made_id.encode(), digest_size=4).digest()) >> 1
+
+
+def _raise_worst(replies: Sequence[Completion | BaseException]) -> None:
+    """Raise what decides about the whole record: a bug, an outage, or a passing failure."""
+    failures = [reply for reply in replies if isinstance(reply, BaseException) and not isinstance(reply, InvalidSample)]
+    if failures:
+        raise min(failures, key=lambda failure: isinstance(failure, Outage) + 2 * isinstance(failure, Transient))

@@ -1,0 +1,127 @@
+"""The rules of collection: which task type a record has, and what is made out of it (rules/collection.toml)."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, with_config
+
+from processors.rewriting.operators import Choices, Operator, parameter_faults
+from processors.rewriting.tables import FOLDER, meant, read_table, refuse
+from processors.skills import Filled, Language
+from schemas.types import CLOSED, Bool, Count, Float, Text
+
+SHIPPED = FOLDER / "collection.toml"
+
+
+def _compiles(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"is no regular expression: {error}") from None
+    return pattern
+
+
+Pattern = Annotated[Filled, AfterValidator(_compiles)]
+Patterns = tuple[Pattern, ...]
+"""Regular expressions of which one is to be found, letters large or small; `^` and `$` are the text's two ends."""
+
+
+@with_config(CLOSED)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """What a record must have; all that is named must hold, and an empty condition holds always.
+
+    `instruction`, `input` and `answer` are patterns, lengths are those of instruction and input together (a Chinese
+    character counts as a word), `sources` the label `dataset`, `task_types` what the record says already.
+    """
+
+    instruction: Patterns = ()
+    input: Patterns = ()
+    answer: Patterns = ()
+    min_chars: Count | None = None
+    max_chars: Count | None = None
+    min_words: Count | None = None
+    max_words: Count | None = None
+    languages: tuple[Language, ...] = ()
+    sources: tuple[Filled, ...] = ()
+    task_types: tuple[Filled, ...] = ()
+    has_task_type: Bool | None = None
+    has_input: Bool | None = None
+    has_answer: Bool | None = None
+    has_code: Bool | None = None
+
+
+@with_config(CLOSED)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rewrite:
+    """One rewrite that a rule asks for: an operator, for a `share` of the records, with choices for its parameters."""
+
+    operator: Filled
+    share: Annotated[Float, Field(gt=0, le=1)] = 1.0
+    parameters: dict[Text, Choices] = field(default_factory=dict)
+
+
+@with_config(CLOSED)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """Takes the records for which `when` holds and `unless` does not, if no rule before it took them.
+
+    They get the `task_type` (empty leaves what they have), the original goes on unless `keep` is false, and `rewrites`
+    are made of it.
+    """
+
+    name: Filled
+    task_type: Text = ""
+    when: Condition = field(default_factory=Condition)
+    unless: Condition | None = None
+    keep: Bool = True
+    rewrites: tuple[Rewrite, ...] = ()
+
+    @property
+    def takes_everything(self) -> bool:
+        """Whether no record passes by."""
+        return self.when == Condition() and self.unless is None
+
+
+@with_config(CLOSED)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File:
+    rules: tuple[Rule, ...]
+
+
+def load_rules(operators: Mapping[str, Operator], file: Path = SHIPPED) -> tuple[Rule, ...]:
+    """The rules of a file, in their order. Raises RulesError that names every fault.
+
+    The last rule must take everything, and only the last: what becomes of a record is always written down.
+    """
+    rules = read_table(file, _File).rules
+    faults = [fault for number, rule in enumerate(rules, 1) for fault in _faults(rule, number, operators)]
+    names = Counter(rule.name for rule in rules)
+    faults += [f"rules: {name} is there {count} times" for name, count in names.items() if count > 1]
+    faults += [
+        f"rules {number}: takes every record, so that no rule below it is reached"
+        for number, rule in enumerate(rules[:-1], 1)
+        if rule.takes_everything
+    ]
+    if not rules or not rules[-1].takes_everything:
+        faults.append("rules: the last one needs to take everything: a name, and neither when nor unless")
+    refuse(file, faults)
+    return rules
+
+
+def _faults(rule: Rule, number: int, operators: Mapping[str, Operator]) -> list[str]:
+    faults = []
+    if not rule.keep and not any(rewrite.share == 1 for rewrite in rule.rewrites):
+        faults.append(f"rules {number}.keep: a record that is not kept needs a rewrite with a share of 1")
+    for index, rewrite in enumerate(rule.rewrites, 1):
+        place = f"rules {number}.rewrites {index}"
+        operator = operators.get(rewrite.operator)
+        if operator is None:
+            faults.append(f"{place}.operator: unknown {rewrite.operator!r}; {meant(rewrite.operator, list(operators))}")
+        else:
+            faults += [f"{place}.parameters: {fault}" for fault in parameter_faults(operator, rewrite.parameters)]
+    return faults

@@ -1,0 +1,65 @@
+"""collected → answers, prompts or scored: originals go on with their task type, rewrites wait for an answer.
+
+What a check found fault with, and an original that gives way to its rewrites, goes to `scored` and is rejected there.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from processors.rewriting.config import RewritingConfig
+from schemas import Sample
+from streams.delivery.fates import Output
+from streams.settings import BadSettings
+from streams.stage import Context, Stage
+
+if TYPE_CHECKING:
+    from processors.rewriting.plan import Planner
+    from processors.rewriting.rewriting import Rewriter
+
+
+class RewritingWork:
+    """All that is made of a record goes out together: the record is finished when all of it is confirmed."""
+
+    def __init__(self, rewriter: "Rewriter", max_in_flight: int) -> None:
+        self.max_in_flight = max_in_flight
+        self._rewriter = rewriter
+
+    async def process(self, sample: Sample) -> Sequence[Output]:
+        """The original and its rewrites, each to where it goes next."""
+        return [Output(_next_topic(one), one) for one in await self._rewriter.process(sample)]
+
+
+def read_rules(config: RewritingConfig) -> "Planner":
+    """The rules and operators that the settings name. Raises `BadSettings` that names every fault of their files."""
+    from processors.rewriting import operators, rules
+    from processors.rewriting.plan import Planner
+    from processors.rewriting.tables import RulesError
+
+    try:
+        known = operators.load_operators(config.operators or operators.SHIPPED)
+        return Planner(rules.load_rules(known, config.rules or rules.SHIPPED), known)
+    except RulesError as error:
+        raise BadSettings(str(error)) from None
+
+
+async def load(context: Context) -> RewritingWork:
+    """Read the rules and connect to the endpoints; no call is made before the first record."""
+    from processors.rewriting.rewriting import Rewriter  # an HTTP client, which only this worker needs
+    from streams.llm import connect
+
+    config = context.settings.rewriting
+    planner = read_rules(config)
+    models = connect(context.settings)
+    return RewritingWork(
+        Rewriter(models.client, models.routes, planner, lambda: datetime.now(UTC)), config.max_in_flight
+    )
+
+
+def _next_topic(sample: Sample) -> str:
+    if sample.fault:
+        return "scored"
+    return "answers" if sample.answer else "prompts"
+
+
+STAGE = Stage(name="rewriting", source="collected", outputs=("prompts", "answers", "scored"), load=load)

@@ -1,0 +1,33 @@
+"""The rewriting worker as a process of its own, which can be told to kill itself (see `killed_worker`).
+
+``python -m tests.integration.rewriting_worker SETTINGS BOOTSTRAP embedded|kafka POINT NTH``
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from processors.llm.client import Client
+from streams.connection import Connection
+from streams.rundir import RunDir
+from streams.settings import load
+from streams.stages import rewriting
+from streams.worker import run
+from tests.integration.killed_worker import POINTS, arm
+
+POINTS |= {
+    "after the call": (Client, "complete", "after"),
+    "after the rewrites, before the send": (rewriting.RewritingWork, "process", "after"),
+}
+
+
+async def main() -> int:
+    file, bootstrap, kind, point, nth = sys.argv[1:]
+    arm(point, int(nth))
+    settings = load(Path(file))
+    connection = Connection(bootstrap=bootstrap, embedded=kind == "embedded")
+    return await run(rewriting.STAGE, settings, connection, RunDir(settings.dir), slot=0, supervised=False)
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

@@ -36,7 +36,7 @@ class Client:
 
     Each endpoint is asked for as much as it bears: concurrency adapts, a 429 pauses it, a breaker leaves it alone while
     it fails, rate limits and the budget are kept before anything is sent. Retries of all calls together are paid for by
-    successes: where a third of the requests or fewer fail, requests stay below 1.5 times the successes.
+    successes: where 30 % of the requests or fewer fail, requests stay below 1.5 times the successes.
     """
 
     def __init__(

@@ -1,6 +1,7 @@
 """How language models are reached: endpoints, and the routes that lead to them. Imports no HTTP library."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import with_config
@@ -19,6 +20,8 @@ class EndpointConfig:
     """The model's name there; empty asks the endpoint and takes the first that it lists."""
     api_key_env: str = "OPENAI_API_KEY"
     """Environment variable that holds the key; without that variable no key is sent."""
+    max_tokens_key: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    """What the endpoint calls the bound of a reply; some reasoning models insist on the second name."""
     stream: bool = False
     """Receive the reply piece by piece: a server that stalls is noticed after `read_s` and not after `total_s`."""
     connect_s: float = 10.0

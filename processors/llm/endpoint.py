@@ -116,8 +116,8 @@ class Endpoint:
     async def _accounted(self, request: ChatRequest, stage: str, again: bool) -> Completion:
         """One exchange under the budget and the rate limits.
 
-        What may have been billed without our seeing the reply (cancelled, timed out, cut off) is settled with the
-        predicted input: what the endpoint may have generated until then is not known, and not in the account.
+        What may have been billed without our seeing the reply (cancelled, timed out, cut off) counts as it was
+        predicted, at its worst: the budget is hard, and what the endpoint generated until then is not known.
         """
         tokens_in, limit = predicted_tokens_in(request), request.max_tokens
         usd = self.config.cost_usd(tokens_in, limit)
@@ -125,7 +125,7 @@ class Endpoint:
         spent, tokens_out = (0, 0.0), 0
         try:
             await self._rated(tokens_in, limit)
-            spent = (tokens_in, self.config.cost_usd(tokens_in, 0))
+            spent = (tokens_in + limit, usd)
             self.counts.requests += 1
             self.counts.retries += again
             completion = await self._exchange(request, tokens_in)

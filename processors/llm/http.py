@@ -47,7 +47,7 @@ class ChatHttp:
 
     async def send(self, request: ChatRequest) -> Reply:
         """The complete reply to one request. Raises AttemptFailed."""
-        body = body_of(request, await self.model(), stream=self._config.stream)
+        body = body_of(request, await self.model(), self._config)
         try:
             async with asyncio.timeout(self._config.total_s):
                 return await self._exchange(self._client.build_request("POST", self._url, json=body))
@@ -81,12 +81,12 @@ class ChatHttp:
             raise EndpointUnusable("it lists no model; set `model`") from None
 
 
-def body_of(request: ChatRequest, model: str, *, stream: bool) -> dict[str, Any]:
+def body_of(request: ChatRequest, model: str, config: EndpointConfig) -> dict[str, Any]:
     """The JSON of a request. What is not asked for is left out: not every server knows every field."""
     body: dict[str, Any] = {
         "model": model,
         "messages": [{"role": message.role, "content": message.content} for message in request.messages],
-        "max_tokens": request.max_tokens,
+        config.max_tokens_key: request.max_tokens,
         "temperature": request.temperature,
         "top_p": request.top_p,
     }
@@ -97,7 +97,7 @@ def body_of(request: ChatRequest, model: str, *, stream: bool) -> dict[str, Any]
     if request.json_schema is not None:
         schema = {"name": "reply", "strict": True, "schema": request.json_schema}
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
-    if stream:
+    if config.stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
     return body
 

@@ -231,7 +231,7 @@ async def test_an_endpoint_whose_budget_is_spent_gives_way_to_the_next() -> None
         await client.aclose()
 
 
-async def test_what_may_have_been_billed_counts_its_prompt_and_what_was_not_counts_nothing() -> None:
+async def test_what_may_have_been_billed_counts_at_its_worst_and_what_was_not_counts_nothing() -> None:
     async with staged() as (server, url), client_of({"a": url}, read_s=0.2) as (client, budget):
         server.script.extend([Raw(status=500), Raw(status=429, headers={"Retry-After": "0.1"})])
         await client.complete(asking(), ["a"], stage="answering")
@@ -242,7 +242,7 @@ async def test_what_may_have_been_billed_counts_its_prompt_and_what_was_not_coun
             await asyncio.sleep(0.01)
         server.staging = Staging()
         await call
-        assert 65 <= total(budget)[0] < 80
+        assert 110 <= total(budget)[0] < 140
         assert total(budget)[2] == 0
 
 
@@ -258,7 +258,7 @@ async def test_cancelled_calls_give_everything_back() -> None:
         assert (client.usage()["a"].in_flight, client.usage()["a"].waiting) == (0, 0)
         spent, _, reserved = total(budget)
         assert reserved == 0
-        assert 0 < spent < 3 * 30, "three were sent, and their prompts may have been billed"
+        assert 3 * 50 < spent < 3 * 80, "three were sent, and may have been billed to the last token"
         server.staging = Staging()
         assert (await client.complete(asking(), ["a"], stage="answering")).text == ANSWER
 

@@ -99,10 +99,10 @@ async def bad_day(scale: float) -> None:
             recovered = client.usage()["e1"].limit
         usage = client.usage().values()
     assert callers.asked == callers.answered, "nothing is lost"
-    assert callers.given_up <= 0.002 * callers.answered
+    assert callers.given_up <= 0.01 * callers.answered
     requests, successes = sum(each.requests for each in usage), sum(each.successes for each in usage)
     print(f"{requests} requests for {successes} successes, {limited} of them 429, limit {recovered} at the end")
-    assert successes == callers.answered == server.told["ok"] + b.told["ok"]
+    assert successes == callers.answered
     assert requests <= 1.5 * successes, "no retry storm"
     assert limited <= 16 + 5 * scale, "a server that says no is asked now and then"
     assert recovered >= CALLERS / 3, "concurrency recovers by itself"

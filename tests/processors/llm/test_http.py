@@ -53,6 +53,13 @@ async def test_what_is_not_asked_for_is_not_sent() -> None:
     }
 
 
+async def test_the_bound_of_a_reply_goes_by_the_name_that_the_endpoint_knows() -> None:
+    async with chat(max_tokens_key="max_completion_tokens") as (server, http):
+        await http.send(ASKED)
+    ((_, body),) = server.requests
+    assert (body["max_completion_tokens"], "max_tokens" in body) == (512, False)
+
+
 async def test_what_is_asked_for_is_sent() -> None:
     schema = {"type": "object", "properties": {"b": {"type": "string"}, "a": {"type": "string"}}}
     request = ChatRequest(

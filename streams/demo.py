@@ -1,9 +1,13 @@
-"""The demo: the project's own skill library through all stages, on the embedded broker, with real models."""
+"""The demo: the project's own skill library through all stages, on the embedded broker, with real models.
+
+Its seeds come in with their answers, but one of each task type, which comes without and is sorted, rewritten and
+answered; and a few prompts more are synthesized.
+"""
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,18 +16,22 @@ import orjson
 from processors.ingestion import Reading, Row
 from processors.picture import draw
 from processors.skills import LIBRARY, load_skills, seed_rows
+from processors.yields import ModelYield, by_model
 from schemas import Sample
-from streams import export, ledger
+from streams import export, ledger, reading, status
 from streams.connection import Connection
 from streams.delivery.producer import open_sender
 from streams.errors import StreamsError
 from streams.ingest import Ingestion
-from streams.reading import records, sample_of
+from streams.pace import Exactly, Stopped
 from streams.rundir import RunDir
 from streams.settings import Settings
-from streams.supervisor import Say, Supervisor
+from streams.synthesis import open_synthesis
 from streams.view import View
 from streams.wire import Wire
+
+PROMPTS = 8
+"""Prompts that the demo synthesizes: a minute or two of a small model on a small machine."""
 
 
 class DemoFailed(StreamsError):
@@ -32,53 +40,49 @@ class DemoFailed(StreamsError):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a demo leaves: the account, the decided samples by quality of their answers, and files."""
+    """What a demo leaves: the account, the decisions by quality of the answers, what the models did, and files."""
 
     account: ledger.Ledger
     by_quality: dict[str, Counter[str]]
+    models: list[ModelYield]
     files: tuple[Path, ...]
     seconds: float
     first_curated_s: float
 
 
-@asynccontextmanager
-async def running(settings: Settings, arguments: list[str], stop: asyncio.Event, say: Say) -> AsyncIterator[Connection]:
-    """All stages running in the background; gives the broker. Stops them at the end of the block."""
-    ready: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
-    supervisor = Supervisor(settings, 1, arguments, say)
-    task = asyncio.create_task(supervisor.run(stop, lambda c: None if ready.done() else ready.set_result(c)))
-    try:
-        await asyncio.wait((task, asyncio.ensure_future(ready)), return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            task.result()
-            raise asyncio.CancelledError  # stopped before it was ready
-        yield ready.result()
-    finally:
-        stop.set()
-        await task
-
-
-def rows() -> Iterator[Row]:
-    """The skill library's seeds with their answers, good and weak, as rows."""
+def rows(collected: bool) -> Iterator[Row]:
+    """The skill library's seeds as rows: those that have answers, or the few that are collected as bare prompts."""
     for number, row in enumerate(seed_rows(load_skills(LIBRARY)), 1):
-        yield Row(source="skills", line=number, raw=orjson.dumps(row), data=dict(row))
+        if row["seed"].endswith("/1") == collected:
+            shown = {key: row[key] for key in ("instruction", "input", "language")} if collected else row
+            yield Row(source="skills", line=number, raw=orjson.dumps(shown), data=dict(shown))
 
 
 async def play(settings: Settings, connection: Connection, view: View, wire: Wire) -> Result:
-    """Feed the rows, wait for the last decision, and write the results."""
+    """Feed the rows, synthesize some prompts, wait for the last decision, and write the results."""
     async with open_sender(connection) as sender:
-        ingestion = Ingestion(settings.prefix, sender, Reading(labels={"dataset": "skills"}), lambda row, why: None)
-        await ingestion.run(rows())
-    while view.status is None or view.status.lag or not view.status.records("scored"):
-        await asyncio.sleep(0.2)
+        for collected in (True, False):
+            as_skills = Reading(labels={"dataset": "skills"})
+            ingestion = Ingestion(settings.prefix, sender, as_skills, lambda row, why: None, rewrite=collected)
+            await ingestion.run(rows(collected))
+    await _synthesize(settings, connection)
+    while (await status.take(wire, settings.prefix)).lag:
+        await asyncio.sleep(0.5)
     return await _conclude(settings, view, wire)
+
+
+async def _synthesize(settings: Settings, connection: Connection) -> None:
+    pace = Exactly(PROMPTS, settings.synthesis.max_candidates)
+    async with open_synthesis(settings, connection, (), pace) as synthesis:
+        with suppress(Stopped):  # fewer than wanted are no reason to show nothing
+            await synthesis.run(asyncio.Event())
 
 
 async def _conclude(settings: Settings, view: View, wire: Wire) -> Result:
     account = await ledger.take(wire, settings.prefix)
     if not account.balanced or account.pending:
         raise DemoFailed("the ledger does not balance: `siftstream ledger` tells more")
-    decided = [sample async for sample in _decided(wire, settings.prefix)]
+    decided = [sample async for sample in reading.decided(wire, settings.prefix)]
     results = RunDir(settings.dir).results
     config = export.configure(settings, "alpaca", "jsonl", metadata=True)
     await export.export(wire, settings.prefix, results, config)
@@ -87,24 +91,18 @@ async def _conclude(settings: Settings, view: View, wire: Wire) -> Result:
     return Result(
         account=account,
         by_quality=_by_quality(decided),
+        models=by_model(decided),
         files=(*sorted(p for p in results.rglob("*") if p.is_file() and p != picture), picture),
         seconds=view.elapsed_s,
         first_curated_s=view.first_curated_s or 0.0,
     )
 
 
-async def _decided(wire: Wire, prefix: str) -> AsyncIterator[Sample]:
-    for noun in ("curated", "rejected"):
-        async for _, record in records(wire, prefix, noun):
-            if sample := sample_of(record):
-                yield sample
-
-
 def _by_quality(decided: list[Sample]) -> dict[str, Counter[str]]:
     found: dict[str, Counter[str]] = {}
     for sample in decided:
-        if sample.decision:
-            found.setdefault(sample.labels.get("quality", ""), Counter())[sample.decision.outcome] += 1
+        if sample.decision and "quality" in sample.labels:
+            found.setdefault(sample.labels["quality"], Counter())[sample.decision.outcome] += 1
     return found
 
 

@@ -1,19 +1,32 @@
 """The language models of a run: which endpoints there are, who pays, and where replies are kept."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+
+import httpx
 
 from processors.llm.budget import Budget
 from processors.llm.cache import ResponseCache
 from processors.llm.client import Client
 from processors.llm.config import EndpointConfig, Route
+from streams.errors import StreamsError
 from streams.rundir import RunDir
 from streams.settings import BadSettings, Settings, api_keys
 
 LOCAL = "local"
 """The name of the endpoint where none is named."""
-_LOCAL_READ_S = 600.0  # a small machine answers slowly; it does not answer sooner when it is asked again
+_LOCAL_MAX_TOKENS = 256
+_LOCAL_WAIT_S = 600.0  # a small machine answers slowly; it does not answer sooner when it is asked again
+
+
+LOADED_WITHIN_S = 120.0
+
+
+class NotLoaded(StreamsError):
+    """The local model does not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +54,8 @@ def endpoints(settings: Settings) -> dict[str, EndpointConfig]:
             "siftstream.toml), or start `siftstream up` or `siftstream llm serve` in this directory"
         )
     slots = settings.local_model.slots
-    times = {"read_s": _LOCAL_READ_S, "total_s": _LOCAL_READ_S}
-    return {LOCAL: EndpointConfig(url=url, max_in_flight=slots, api_key_env="", **times)}
+    wait_s = _LOCAL_WAIT_S
+    return {LOCAL: EndpointConfig(url=url, max_in_flight=slots, api_key_env="", read_s=wait_s, total_s=wait_s)}
 
 
 def routes(settings: Settings, names: list[str]) -> tuple[Route, ...]:
@@ -54,12 +67,20 @@ def routes(settings: Settings, names: list[str]) -> tuple[Route, ...]:
         for name in route.endpoints:
             if name not in names:
                 raise BadSettings(f"a route leads to endpoint {name!r}; there are {', '.join(names)}")
-    return settings.routes or (Route(endpoints=tuple(names)),)
+    if settings.routes or settings.endpoints or settings.llm.url:
+        return settings.routes or (Route(endpoints=tuple(names)),)
+    # The small local model finds no end, now and then.
+    return (Route(endpoints=tuple(names), max_tokens=_LOCAL_MAX_TOKENS),)
 
 
-def connect(settings: Settings) -> Models:
-    """The models that a stage works with; its client ends with the process, or by ``client.aclose()``."""
+async def connect(settings: Settings) -> Models:
+    """The models that a stage works with; its client ends with the process, or by ``client.aclose()``.
+
+    Waits for the local model where that is the one. Raises `NotLoaded` and `BadSettings`.
+    """
     found = endpoints(settings)
+    if not settings.endpoints and not settings.llm.url:
+        await until_loaded(found[LOCAL].url)
     place = RunDir(settings.dir).llm
     place.mkdir(parents=True, exist_ok=True)
     budget = Budget(place / "budget.sqlite", settings.budget, found)
@@ -68,10 +89,34 @@ def connect(settings: Settings) -> Models:
     return Models(Client(found, api_keys(found), budget=budget, cache=cache), routes(settings, list(found)))
 
 
+async def until_loaded(url: str, within_s: float = LOADED_WITHIN_S) -> None:
+    """Wait until the server at `url` has its model: it listens before that, and calls would count against it.
+
+    Raises NotLoaded.
+    """
+    async with httpx.AsyncClient(timeout=2.0) as client:
+        deadline = time.monotonic() + within_s
+        while not await answers(client, url):
+            if time.monotonic() > deadline:
+                raise NotLoaded(
+                    f"the local model at {url} does not answer in {within_s:g} s: is `siftstream up` running here? "
+                    "Its log is local-model.log in the run's logs; another endpoint is named with SIFT_LLM_URL"
+                )
+            await asyncio.sleep(0.2)
+
+
+async def answers(client: httpx.AsyncClient, url: str) -> bool:
+    """Whether the model is loaded."""
+    try:
+        return (await client.get(f"{url}/models")).is_success
+    except httpx.HTTPError:
+        return False
+
+
 @asynccontextmanager
 async def open_models(settings: Settings) -> AsyncIterator[Models]:
     """`connect` for the length of a block."""
-    models = connect(settings)
+    models = await connect(settings)
     try:
         yield models
     finally:

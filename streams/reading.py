@@ -27,3 +27,11 @@ def sample_of(record: Record) -> Sample | None:
         return decode(record.value)
     except DecodeError:
         return None
+
+
+async def decided(wire: Wire, prefix: str) -> AsyncIterator[Sample]:
+    """Every sample that was curated or rejected so far."""
+    for noun in ("curated", "rejected"):
+        async for _, record in records(wire, prefix, noun):
+            if sample := sample_of(record):
+                yield sample

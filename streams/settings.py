@@ -15,9 +15,12 @@ from typing import Any
 
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
-from processors.keep_rule import KeepRuleConfig
+from processors.answering.config import AnsweringConfig
+from processors.diversity_config import DiversityConfig
 from processors.llm.config import BudgetConfig, EndpointConfig, Route
+from processors.rewriting.config import RewritingConfig
 from processors.scoring_config import ScoringConfig
+from processors.synthesis.config import SynthesisConfig
 from streams.connection import Connection, Mechanism
 from streams.delivery.agent import GroupTimes
 from streams.delivery.fates import Policy
@@ -127,9 +130,12 @@ class Settings:
     routes: tuple[Route, ...] = ()
     """Which requests go to which endpoints: ``[[routes]]``; without any, all go to all endpoints in their order."""
     budget: BudgetConfig = field(default_factory=BudgetConfig)
+    rewriting: RewritingConfig = field(default_factory=RewritingConfig)
+    synthesis: SynthesisConfig = field(default_factory=SynthesisConfig)
+    answering: AnsweringConfig = field(default_factory=AnsweringConfig)
     scoring: ScoringConfig = field(default_factory=ScoringConfig)
     batch: BatchLimits = field(default_factory=BatchLimits)
-    diversity: KeepRuleConfig = field(default_factory=KeepRuleConfig)
+    diversity: DiversityConfig = field(default_factory=DiversityConfig)
     snapshot: SnapshotSettings = field(default_factory=SnapshotSettings)
 
     @property

@@ -136,6 +136,25 @@ class Supervisor:
         return journal
 
 
+@asynccontextmanager
+async def running(
+    settings: Settings, arguments: list[str], stop: asyncio.Event, say: Say, workers: int = 1
+) -> AsyncIterator[Connection]:
+    """All stages running in the background (`workers` 0: only broker and model); gives the broker, and ends them."""
+    ready: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
+    supervisor = Supervisor(settings, workers, arguments, say)
+    task = asyncio.create_task(supervisor.run(stop, lambda c: None if ready.done() else ready.set_result(c)))
+    try:
+        await asyncio.wait((task, asyncio.ensure_future(ready)), return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()
+            raise asyncio.CancelledError  # stopped before it was ready
+        yield ready.result()
+    finally:
+        stop.set()
+        await task
+
+
 async def _apply_topics(connection: Connection, settings: Settings) -> None:
     deadline = time.monotonic() + settings.worker.broker_wait_s
     async with Wire(connection, timeout_s=settings.worker.broker_wait_s):

@@ -83,7 +83,6 @@ TOPICS = (
     Topic(
         noun="feedback",
         holds="what became of generated samples, for synthesis to learn from",
-        schema="Feedback",
         partitions=1,
     ),
     Topic(

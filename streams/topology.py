@@ -1,8 +1,8 @@
 """The topology: the stages in the order of the journey. A new stage is a file in `stages/` and a row here."""
 
 from streams.stage import Stage
-from streams.stages import diversity, scoring
+from streams.stages import answering, diversity, rewriting, scoring
 
-STAGES: tuple[Stage, ...] = (scoring.STAGE, diversity.STAGE)
+STAGES: tuple[Stage, ...] = (rewriting.STAGE, answering.STAGE, scoring.STAGE, diversity.STAGE)
 
 BY_NAME = {stage.name: stage for stage in STAGES}

@@ -10,5 +10,5 @@ from streams.local_model import LocalModelConfig, served
 @pytest.fixture(scope="session")
 def local_model() -> Iterator[str]:
     """Its base url, up to ``/v1``."""
-    with served(LocalModelConfig(slots=4, threads=2)) as url:
+    with served(LocalModelConfig(slots=4, threads=1)) as url:
         yield url

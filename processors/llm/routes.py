@@ -1,7 +1,7 @@
 """Which endpoints serve a request: the first route that matches, and in it the order in which endpoints are asked."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
 
 from processors.errors import InvalidSample
@@ -10,12 +10,6 @@ from processors.llm.config import Route
 
 class NoRoute(InvalidSample):
     """The settings have no route for such a request: a dead letter, to be replayed when they have one."""
-
-
-def default_routes(endpoints: Iterable[str]) -> tuple[Route, ...]:
-    """The routes where none are configured: one for everything, over all endpoints in their order."""
-    names = tuple(endpoints)
-    return (Route(endpoints=names),) if names else ()
 
 
 def choose(routes: Sequence[Route], *, stage: str, task_type: str, language: str) -> Route:

@@ -10,9 +10,11 @@ from rich.live import Live
 from streams import demo as demo_module
 from streams.cli.common import Options, command, console, show_json, table
 from streams.cli.look import show_ledger
+from streams.cli.models import yield_table
 from streams.cli.run import kept, say, stop_event
 from streams.connection import Connection
 from streams.settings import Settings
+from streams.supervisor import running
 from streams.view import View
 from streams.wire import Wire
 
@@ -28,14 +30,16 @@ async def demo(options: Options, as_json: bool) -> None:
     """Show the whole journey in a few minutes: nothing to prepare, no key, no network.
 
     The project's own skill library (task types with seed prompts and answers, good and weak, English and Chinese) flows
-    through all stages on the embedded broker, scored and embedded by real models. It ends with the account of all
-    samples, the curated data set and one picture. Each demo runs in a directory of its own. Ctrl-C stops it cleanly.
+    through all stages on the embedded broker. Some seeds come without their answers: they are rewritten and answered by
+    a real language model, a small one on this machine, which also synthesizes a few prompts more. All are scored and
+    embedded by real models. It ends with the account of all samples, what each model wrote, the curated data set and
+    one picture. Each demo runs in a directory of its own. Ctrl-C stops it cleanly.
     """
     settings = options.settings()
     settings = replace(settings, dir=settings.dir / f"demo-{datetime.now():%Y%m%d-%H%M%S}")
     stop = stop_event()
     try:
-        async with demo_module.running(settings, [*options.arguments(), f"--dir={settings.dir}"], stop, say) as broker:
+        async with running(settings, [*options.arguments(), f"--dir={settings.dir}"], stop, say) as broker:
             result = await _watched(settings, broker, stop)
     except asyncio.CancelledError:
         result = None
@@ -79,7 +83,7 @@ def _show(result: demo_module.Result) -> None:
     for name, counts in sorted(result.by_quality.items()):
         share = counts["curated"] / counts.total()
         quality.add_row(name, str(counts["curated"]), str(counts["rejected"]), f"{share:.0%}")
-    console.print(quality)
+    console.print(quality, "", yield_table(result.models))
     say(f"\nfirst curated sample after {result.first_curated_s:.0f} s, all after {result.seconds:.0f} s. Files:")
     for file in result.files:
         say(f"  {file}")

@@ -36,7 +36,7 @@ async def load(context: Context) -> AnsweringWork:
     from streams.llm import connect, endpoints
 
     settings = context.settings
-    models = connect(settings)
+    models = await connect(settings)
     tell_times(settings, max(endpoint.total_s for endpoint in endpoints(settings).values()))
     answering = Answering(models.client, models.routes, settings.answering, lambda: datetime.now(UTC))
     return AnsweringWork(answering, settings.answering.max_in_flight)

@@ -50,7 +50,7 @@ async def load(context: Context) -> RewritingWork:
 
     config = context.settings.rewriting
     planner = read_rules(config)
-    models = connect(context.settings)
+    models = await connect(context.settings)
     return RewritingWork(
         Rewriter(models.client, models.routes, planner, lambda: datetime.now(UTC)), config.max_in_flight
     )

@@ -13,8 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from processors.seen import SeenIds
 from schemas import Sample
 from streams.connection import Connection
@@ -99,7 +97,7 @@ async def load(context: Context) -> Any:
     kind = sys.argv[5]
     if kind == "diversity":
         context.directory.mkdir(parents=True, exist_ok=True)
-        work = DiversityWork(context, SeenIds(context.directory / "seen.sqlite"), np.empty((0, 384), np.float32))
+        work = DiversityWork(context, SeenIds(context.directory / "seen.sqlite"), None)
         work.limits = BatchLimits(max_tokens=20, max_items=20, max_wait_s=0.02)
         return work
     return Concurrently(out_of_order) if kind == "io" else InBatches(lambda sample, _: outputs(sample))

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from processors.diversity import Diversity
+from processors.seen import SeenIds
 from schemas import Embedding, Sample, Score, encode
 from streams.connection import Connection
 from streams.reading import records, sample_of
@@ -150,3 +152,36 @@ async def test_decisions_are_those_of_an_undisturbed_run_and_stand_once(
     assert sum(undisturbed.result().values()) == RECORDS
     for point, task in disturbed.items():
         assert task.result() == undisturbed.result(), point
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
+async def test_a_stage_that_is_killed_again_and_again_decides_as_one_that_never_was(
+    broker: Connection, prefix: str, tmp_path: Path, kills: int
+) -> None:
+    await make_topics(broker, prefix)
+    inputs = [scored(i) for i in range(100 * kills)] + [scored(i) for i in range(0, 100 * kills, 7)]
+    await feed_raw(broker, prefix, [(s.sample_id.encode(), encode(s)) for s in inputs], "scored")
+    draw = random.Random(kills)
+    for _ in range(kills):
+        point = draw.choice(DIVERSITY)
+        nth = 1 if point == "during recovery" else draw.randint(1, 3)
+        killed = await start(tmp_path / "run", broker, prefix, "diversity", point, str(nth))
+        assert await asyncio.wait_for(killed.wait(), 60) == -signal.SIGKILL, point
+    last = await start(tmp_path / "run", broker, prefix, "diversity", "none", "0")
+    async with Wire(broker) as wire:
+        await until(lambda: committed_all(wire, prefix, "diversity", "scored"), 60)
+        last.terminate()
+        await asyncio.wait_for(last.wait(), 30)
+        assert await decisions(wire, prefix) == await decided_here(wire, prefix)
+
+
+async def decided_here(wire: Wire, prefix: str) -> Counter[tuple[str, bytes]]:
+    """What a fold in this process decides about the same records: no stage, no broker's output, no crash."""
+    fold = Diversity(seen=SeenIds(":memory:"))
+    found: Counter[tuple[str, bytes]] = Counter()
+    async for _, record in records(wire, prefix, "scored"):
+        sample = sample_of(record)
+        decided = fold.decide(sample, record.offset) if sample else None
+        if decided is not None and decided.decision is not None:
+            found[decided.decision.outcome, encode(decided)] += 1
+    return found

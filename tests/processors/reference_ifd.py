@@ -30,4 +30,5 @@ def _encode(tokenizer: Any, text: str, limit: int) -> torch.Tensor:
 
 def _loss(model: Any, ids: torch.Tensor, labels: torch.Tensor) -> float:
     with torch.no_grad():
+        ids, labels = ids.to(model.device), labels.to(model.device)
         return float(model(ids, labels=labels).loss)

@@ -14,22 +14,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors.clustering import StreamKMeans
-from processors.diversity import Diversity, SnapshotError
+from processors.diversity import Diversity
+from processors.diversity_config import DiversityConfig
 from processors.errors import InvalidSample
+from processors.fold_state import SnapshotError
 from processors.gates import REASONS
-from processors.keep_rule import KeepRuleConfig
+from processors.keep_rules import RULES
 from processors.seen import SeenIds
 from schemas import Decision, Sample, Verification, encode
 from tests.processors.scored import AT, embedding, score, scored, topic_stream, unit
 
 EAST, NORTH = unit(1, 0, 0, 0), unit(0, 1, 0, 0)
 EAST_16 = unit(1, *[0] * 15)
-SMALL = {"warm_up": 5, "gain_window": 40, "cluster_window": 8, "global_window": 30, "ring_size": 3}
+SMALL: dict[str, Any] = {"warm_up": 5, "gain_window": 40, "cluster_window": 8, "global_window": 30, "ring_size": 3}
 
 
 def small_fold(seen: SeenIds | None = None) -> Diversity:
     """A fold whose windows, rings and clusters overflow within a hundred samples."""
-    return Diversity(seen=seen or SeenIds(":memory:"), config=KeepRuleConfig(**SMALL), clusters=small_clusters())
+    return Diversity(seen=seen or SeenIds(":memory:"), config=DiversityConfig(**SMALL), clusters=small_clusters())
 
 
 def small_clusters() -> StreamKMeans:
@@ -37,11 +39,13 @@ def small_clusters() -> StreamKMeans:
 
 
 def restored(raw: bytes, seen: SeenIds) -> Diversity:
-    return Diversity.restore(raw, seen=seen, config=KeepRuleConfig(**SMALL), clusters=small_clusters())
+    diversity = small_fold(seen)
+    diversity.restore(raw)
+    return diversity
 
 
 def fold(**rule: Any) -> Diversity:
-    return Diversity(seen=SeenIds(":memory:"), config=KeepRuleConfig(**rule))
+    return Diversity(seen=SeenIds(":memory:"), config=DiversityConfig(**rule))
 
 
 def decision(diversity: Diversity, sample: Sample, offset: int = 0) -> Decision:
@@ -219,11 +223,12 @@ def test_no_two_kept_samples_of_a_small_stream_are_near_duplicates() -> None:
 
 # Determinism and recovery.
 
+LETTERS = {"warm_up": "w", "gain": "g", "below_threshold": "b", "near_duplicate": "d", "ifd_not_below_one": "i"}
+
 
 def test_golden_decisions() -> None:
     found = decide_all(small_fold(), topic_stream(120, dims=16)[1])
-    letters = {"warm_up": "w", "gain": "g", "below_threshold": "b", "near_duplicate": "d", "ifd_not_below_one": "i"}
-    assert "".join(letters[one.reason] for one in found) == GOLDEN_REASONS
+    assert "".join(LETTERS[one.reason] for one in found) == GOLDEN_REASONS
     assert "".join("-" if one.cluster is None else str(one.cluster) for one in found) == GOLDEN_CLUSTERS
 
 
@@ -302,7 +307,7 @@ def test_a_lost_file_of_seen_ids_is_told() -> None:
 
 
 def test_full_rings_fit_a_snapshot_of_a_few_megabytes() -> None:
-    config = KeepRuleConfig(keep_rate=1.0, ring_size=8, near_duplicate=1.0)
+    config = DiversityConfig(keep_rate=1.0, ring_size=8, near_duplicate=1.0)
     diversity = Diversity(seen=SeenIds(":memory:"), config=config, clusters=StreamKMeans(n_clusters=20))
     decide_all(diversity, topic_stream(600, topics=20, dims=64, duplicates=0.0)[1])
     full = 20 * 8 * 64 * 2
@@ -317,7 +322,81 @@ def test_the_embedding_model_outlives_a_restart() -> None:
         after.decide(scored(20, EAST, embedding=embedding(EAST, model="wordllama")), 20)
 
 
-# Snapshots that do not fit.
+# Another scorer, another rule, another clusterer.
+
+
+def by_another(samples: Iterable[Sample], factor: float) -> list[Sample]:
+    """The samples as another scorer sees them: other weights, other values."""
+    return [
+        replace(sample, score=replace(sample.score, model_hash="1", ifd=sample.score.ifd * factor))
+        for sample in samples
+        if sample.score is not None and sample.score.ifd is not None
+    ]
+
+
+def test_scores_of_two_scorers_are_not_ranked_together() -> None:
+    _, samples = topic_stream(1200, duplicates=0.0)
+    diversity = fold(keep_rate=0.3)
+    decide_all(diversity, samples[:600])
+    found = decide_all(diversity, by_another(samples[600:], 0.1), 600)
+    assert found[0].quality == 0.7 * 0.5  # nothing to compare with
+    judged = [one for one in found if one.gain is not None]
+    assert sum(one.outcome == "curated" for one in judged) == pytest.approx(0.3 * len(judged), rel=0.1)
+    # By the first scorer's values all of these would rank last.
+    assert np.mean([one.quality for one in judged if one.quality is not None]) == pytest.approx(0.35, abs=0.03)
+
+
+def test_which_scorer_it_was_outlives_a_restart() -> None:
+    _, samples = topic_stream(120, dims=16)
+    expected = small_fold()
+    decide_all(expected, samples[:60])
+    again = restored(expected.snapshot(), SeenIds(":memory:"))
+    others = by_another(samples[60:], 0.5)
+    assert decide_all(again, others, 60) == decide_all(expected, others, 60)
+    assert again.snapshot() == expected.snapshot()
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("clusterer", ["stream", "river"])
+def test_every_rule_and_clusterer_goes_on_byte_for_byte(rule: Any, clusterer: Any) -> None:
+    config = DiversityConfig(**SMALL, rule=rule, clusterer=clusterer, max_clusters=8)
+    _, samples = topic_stream(150, dims=16)
+    whole = Diversity(seen=SeenIds(":memory:"), config=config)
+    decide_all(whole, samples[:70])
+    tail = Diversity(seen=SeenIds(":memory:"), config=config)
+    tail.restore(whole.snapshot())
+    found = decide_all(tail, samples[70:], 70)
+    assert found == decide_all(whole, samples[70:], 70)
+    assert tail.snapshot() == whole.snapshot()
+    assert {one.rule for one in found} == {rule}
+    assert {one.reason for one in found} >= {"gain", "below_threshold"}
+
+
+def test_another_rule_begins_anew_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    before = small_fold()
+    decide_all(before, topic_stream(60, dims=16)[1])
+    config = DiversityConfig(**SMALL, rule="ifd_threshold")
+    after = Diversity(seen=SeenIds(":memory:"), config=config, clusters=small_clusters())
+    after.restore(before.snapshot())
+    assert "the rule was streaming_gain and is ifd_threshold now: it begins anew" in caplog.text
+    found = decision(after, topic_stream(61, dims=16)[1][60], 60)
+    assert (found.reason, found.clusters) == ("warm_up", 6)
+
+
+# Snapshots of before, and such as do not fit.
+
+
+@pytest.mark.parametrize("n_clusters", [6, 9])
+def test_a_snapshot_of_version_1_is_gone_on_from(n_clusters: int) -> None:
+    """The file was written after 60 samples of the golden stream, before scorers and rules were remembered."""
+    raw = (Path(__file__).parent / "golden" / "diversity_v1.npz").read_bytes()
+    clusters = StreamKMeans(n_clusters=n_clusters, decay=0.9, stale_share=0.3)
+    diversity = Diversity(seen=SeenIds(":memory:"), config=DiversityConfig(**SMALL), clusters=clusters)
+    diversity.restore(raw)
+    found = decide_all(diversity, topic_stream(120, dims=16)[1][60:], 60)
+    if n_clusters == 6:
+        assert "".join(LETTERS[one.reason] for one in found) == GOLDEN_REASONS[60:]
+    assert found[-1].clusters == n_clusters
 
 
 def with_header(raw: bytes, old: bytes, new: bytes) -> bytes:
@@ -340,14 +419,14 @@ def test_bytes_that_are_no_snapshot_are_told() -> None:
     flipped = bytearray(raw)
     flipped[len(raw) // 2] ^= 0xFF
     for bad in (*broken, bytes(flipped)):
-        with pytest.raises(SnapshotError, match="not a snapshot of the diversity stage"):
+        with pytest.raises(SnapshotError, match="not a snapshot"):
             restored(bad, SeenIds(":memory:"))
 
 
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
-        (b'"version": 1', b'"version": 2', "version 2"),
+        (b'"version": 2', b'"version": 3', "version 3"),
         (b"siftstream diversity", b"siftstream something", "siftstream something"),
         (b'"n_clusters": 6', b'"n_clusters": 7', "n_clusters 7, now 6"),
         (b'"offset"', b'"offsat"', "offset"),

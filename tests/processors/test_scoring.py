@@ -1,5 +1,6 @@
 """The scoring stage: one result per sample, in order, whatever is among them."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from processors.checkpoints import CausalCheckpoint
 from processors.embedding import Embedder, from_message
-from processors.errors import InvalidSample
+from processors.errors import InvalidSample, ProcessorError
 from processors.scoring import Scorer
 from processors.scoring_config import ScoringConfig
 from schemas import Answer, Prompt, Sample, Step, decode, encode
@@ -28,7 +29,7 @@ _ticks = count()
 
 @pytest.fixture(scope="module")
 def scorer(checkpoint: CausalCheckpoint, model_cache: Path) -> Scorer:
-    return Scorer.load(ScoringConfig(threads=1), model_cache, ticking)
+    return Scorer.load(ScoringConfig(threads=1, cascade=False), model_cache, ticking)
 
 
 def sample(instruction: str, answer: str | None, input: str = "") -> Sample:
@@ -42,6 +43,10 @@ def sample(instruction: str, answer: str | None, input: str = "") -> Sample:
     )
 
 
+def run(scorer: Scorer, samples: list[Sample]) -> list[Sample | ProcessorError]:
+    return scorer.process(scorer.prepare(samples))
+
+
 SAMPLES = [
     sample("Name the capital of France.", "The capital of France is Paris."),
     sample("Prompt only.", None),
@@ -52,7 +57,7 @@ SAMPLES = [
 
 
 def test_one_result_per_sample_in_order(scorer: Scorer, checkpoint: CausalCheckpoint) -> None:
-    results = scorer.process(SAMPLES)
+    results = run(scorer, SAMPLES)
     assert [type(result) for result in results] == [Sample, InvalidSample, Sample, InvalidSample, Sample]
     for before, after in zip(SAMPLES, results, strict=True):
         if not isinstance(after, Sample):
@@ -66,17 +71,26 @@ def test_one_result_per_sample_in_order(scorer: Scorer, checkpoint: CausalCheckp
 
 
 def test_the_step_says_when_how_long_and_how_much(scorer: Scorer) -> None:
-    results = [result for result in scorer.process(SAMPLES) if isinstance(result, Sample)]
+    results = [result for result in run(scorer, SAMPLES) if isinstance(result, Sample)]
     steps = [result.lineage[-1] for result in results]
     assert {step.stage for step in steps} == {"scoring"}
     assert all(datetime.fromisoformat(step.at) > START for step in steps)
     assert sum(step.seconds for step in steps) == pytest.approx(1.0)
     assert [step.tokens_in > 0 for step in steps] == [True, False, True]
-    assert steps[0].params["convention"] == "superfilter"
+    assert (steps[0].params["convention"], steps[0].params["cascade"]) == ("superfilter", False)
+
+
+def test_the_signals_of_the_same_pass_come_with_the_score(scorer: Scorer) -> None:
+    (result,) = run(scorer, SAMPLES[:1])
+    assert isinstance(result, Sample)
+    assert result.score is not None
+    assert result.score.uninformative is not None
+    assert 0 <= result.score.uninformative < 1
+    assert result.score.dtype == "float32"
 
 
 def test_the_embedding_is_that_of_the_prompt(scorer: Scorer, embedder: Embedder) -> None:
-    result = scorer.process(SAMPLES)[4]
+    result = run(scorer, SAMPLES)[4]
     assert isinstance(result, Sample)
     assert result.embedding is not None
     (vector,) = embedder.embed(["翻译成中文\nHello, world."])
@@ -85,15 +99,21 @@ def test_the_embedding_is_that_of_the_prompt(scorer: Scorer, embedder: Embedder)
 
 def test_a_result_does_not_depend_on_its_batch(scorer: Scorer) -> None:
     def content(results: list[object]) -> list[object]:
-        return [(each.score, each.embedding) if isinstance(each, Sample) else str(each) for each in results]
+        """All but the signals, which depend on what came before."""
+        return [
+            (replace(each.score, uninformative=None, s_ifd=None, length_percentile=None), each.embedding)
+            if isinstance(each, Sample) and each.score
+            else str(each)
+            for each in results
+        ]
 
-    together = content([*scorer.process(SAMPLES)])
-    assert content([*scorer.process(SAMPLES[::-1])])[::-1] == together
-    assert [content([*scorer.process([each])])[0] for each in SAMPLES] == together
+    together = content([*run(scorer, SAMPLES)])
+    assert content([*run(scorer, SAMPLES[::-1])])[::-1] == together
+    assert [content([*run(scorer, [each])])[0] for each in SAMPLES] == together
 
 
 def test_no_samples_give_no_results(scorer: Scorer) -> None:
-    assert scorer.process([]) == []
+    assert run(scorer, []) == []
 
 
 @pytest.mark.data
@@ -112,7 +132,7 @@ def test_the_cost_is_bounded_and_never_nothing(scorer: Scorer) -> None:
     assert scorer.cost(sample("", None)) == 1
 
 
-@pytest.mark.parametrize("wrong", [{"max_length": 1}, {"threads": -1}, {"dtype": "int8"}])
+@pytest.mark.parametrize("wrong", [{"max_length": 1}, {"threads": -1}, {"dtype": "int8"}, {"convention": "mine"}])
 def test_a_configuration_without_sense_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         ScoringConfig(**wrong)  # type: ignore[arg-type]

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.checkpoints import CausalCheckpoint
+from processors.conventions import CONVENTIONS
 from processors.tokens import PairTokenizer, TokenPair
+from schemas import Prompt
 from tests.processors.conftest import alpaca
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -26,14 +28,16 @@ def as_the_reference(tokenizer: Any, prompt: str, answer: str, limit: int) -> To
 def test_any_text_is_cut_into_the_tokens_of_the_reference(
     checkpoint: CausalCheckpoint, prompt: str, answer: str
 ) -> None:
-    tokenizer = PairTokenizer(checkpoint.tokenizer, max_length=1024)
-    assert tokenizer.pair(f"{prompt}\n", answer) == as_the_reference(checkpoint.tokenizer, f"{prompt}\n", answer, 1024)
+    tokenizer = PairTokenizer(checkpoint.tokenizer, 1024, CONVENTIONS["superfilter"])
+    assert tokenizer.pair(Prompt(instruction=prompt), answer) == as_the_reference(
+        checkpoint.tokenizer, f"{prompt}\n", answer, 1024
+    )
 
 
 @given(prompt=SPACED, answer=WORDS | st.lists(SPACED | TEXT, min_size=1, max_size=20).map(" ".join))
 def test_long_text_is_cut_early_and_all_the_same(checkpoint: CausalCheckpoint, prompt: str, answer: str) -> None:
     """With a short limit, so that most answers are longer than what is looked at first."""
-    found = PairTokenizer(checkpoint.tokenizer, max_length=8).pair(f"{prompt}\n", answer)
+    found = PairTokenizer(checkpoint.tokenizer, 8, CONVENTIONS["superfilter"]).pair(Prompt(instruction=prompt), answer)
     expected = as_the_reference(checkpoint.tokenizer, f"{prompt}\n", answer, 8)
     if expected.start < 8:
         assert found == expected
@@ -44,9 +48,9 @@ def test_long_text_is_cut_early_and_all_the_same(checkpoint: CausalCheckpoint, p
 @pytest.mark.data
 @pytest.mark.parametrize("name", ["alpaca_en_1k.json", "alpaca_zh_1k.json", "code_alpaca_2k.json"])
 def test_real_samples_are_cut_into_the_tokens_of_the_reference(checkpoint: CausalCheckpoint, name: str) -> None:
-    tokenizer = PairTokenizer(checkpoint.tokenizer, max_length=64)
+    tokenizer = PairTokenizer(checkpoint.tokenizer, 64, CONVENTIONS["superfilter"])
     for row in alpaca(name):
-        prompt, answer = f"{row['instruction']}\n{row['input']}\n", row["output"]
-        found = tokenizer.pair(prompt, answer)
+        question = f"{row['instruction']}\n" + (f"{row['input']}\n" if row["input"] else "")
+        found = tokenizer.pair(Prompt(instruction=row["instruction"], input=row["input"]), row["output"])
         if found.start < 64:
-            assert found == as_the_reference(checkpoint.tokenizer, prompt, answer, 64)
+            assert found == as_the_reference(checkpoint.tokenizer, question, row["output"], 64)

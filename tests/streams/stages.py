@@ -40,10 +40,11 @@ class InBatches:
         self.limits = limits or BatchLimits(max_tokens=16, max_items=16, max_wait_s=0.02)
         self.batches: list[int] = []
         self.threads: set[str] = set()
+        self.tokens = 1
         self._one = one
 
     def cost(self, sample: Sample) -> int:
-        return 1
+        return self.tokens
 
     def process(self, samples: Sequence[Sample], offsets: Sequence[int]) -> list[Sequence[Output] | Exception]:
         self.batches.append(len(samples))

@@ -51,9 +51,9 @@ def test_a_supervised_model_ends_with_its_supervisor(tmp_path: Path) -> None:
         assert process.wait(20) == 0
 
 
-def test_without_any_endpoint_the_error_says_how_to_get_one(tmp_path: Path) -> None:
+async def test_without_any_endpoint_the_error_says_how_to_get_one(tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match=r"SIFT_LLM_URL=.*siftstream llm serve"):
-        connect(Settings(dir=tmp_path))
+        await connect(Settings(dir=tmp_path))
 
 
 def test_one_setting_names_another_endpoint(tmp_path: Path) -> None:

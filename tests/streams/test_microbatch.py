@@ -1,69 +1,42 @@
-"""Micro-batches: how they are cut, and that what is in one batch does not share its neighbour's fate."""
+"""Micro-batches: when they run, and that what is in one batch does not share its neighbour's fate."""
 
 import asyncio
-from collections.abc import Callable
+import threading
+import time
+import tracemalloc
+from collections.abc import Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from itertools import pairwise
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from processors.errors import InvalidSample, Transient
-from schemas import Sample, encode
+from schemas import Answer, Sample, encode
 from streams.connection import Connection
+from streams.delivery.agent import consumer_of
 from streams.delivery.crashes import Crashes
 from streams.delivery.fates import Bug, Fates, Output, Policy
-from streams.delivery.microbatch import BatchLimits, MicroBatchStage, batch_size
+from streams.delivery.microbatch import BatchLimits, MicroBatchStage
 from streams.delivery.producer import open_sender
 from streams.delivery.watermark import Delivery, Watermark
 from streams.wire import Wire
-from tests.streams.stages import InBatches, arrived, index_of, letters, make_topics, number, passed_on, until
+from tests.streams.stages import (
+    InBatches,
+    arrived,
+    feed,
+    finished,
+    index_of,
+    letters,
+    make_topics,
+    number,
+    passed_on,
+    settings,
+    until,
+    working,
+)
 from tests.streams.test_watermark import Fetched
-
-COSTS = st.lists(st.integers(0, 300), max_size=60)
-LIMITS = st.builds(BatchLimits, max_tokens=st.integers(1, 400), max_items=st.integers(1, 20))
-
-
-def cut(costs: list[int], limits: BatchLimits) -> list[list[int]]:
-    batches = []
-    while costs:
-        size = batch_size(costs, limits)
-        assert size >= 1
-        batches.append(costs[:size])
-        costs = costs[size:]
-    return batches
-
-
-@given(costs=COSTS, limits=LIMITS)
-def test_batches_hold_everything_in_order(costs: list[int], limits: BatchLimits) -> None:
-    assert [cost for batch in cut(costs, limits) for cost in batch] == costs
-
-
-@given(costs=COSTS, limits=LIMITS)
-def test_a_batch_is_within_its_budget_or_a_single_large_one(costs: list[int], limits: BatchLimits) -> None:
-    for batch in cut(costs, limits):
-        assert len(batch) <= limits.max_items
-        assert sum(batch) <= limits.max_tokens or len(batch) == 1
-
-
-@given(costs=COSTS, limits=LIMITS)
-def test_a_batch_is_as_large_as_it_can_be(costs: list[int], limits: BatchLimits) -> None:
-    batches = cut(costs, limits)
-    for batch, following in pairwise(batches):
-        assert len(batch) == limits.max_items or sum(batch) + following[0] > limits.max_tokens
-
-
-def test_nothing_waiting_is_no_batch() -> None:
-    assert batch_size([], BatchLimits()) == 0
-
-
-@pytest.mark.parametrize("nonsense", [{"max_tokens": 0}, {"max_items": 0}, {"max_wait_s": -0.1}])
-def test_limits_that_make_no_sense_are_refused(nonsense: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match=next(iter(nonsense))):
-        BatchLimits(**nonsense)  # type: ignore[arg-type]
 
 
 class Bench:
@@ -88,14 +61,19 @@ class Bench:
 
 @asynccontextmanager
 async def staged(
-    connection: Connection, prefix: str, directory: Path, one: Callable[[Sample, int], Any], **limits: float
+    connection: Connection,
+    prefix: str,
+    directory: Path,
+    one: Callable[[Sample, int], Any],
+    work: Any = None,
+    **limits: float,
 ) -> Any:
     await make_topics(connection, prefix)
     policy = Policy(max_attempts=3, first_wait_s=0.0, longest_wait_s=0.0, max_crashes=2)
     async with open_sender(connection) as sender, Wire(connection) as wire:
         fates = Fates("copy", prefix, sender, policy, Crashes(directory / "crashes.json"), lambda error: None)
         sizes: dict[str, Any] = {"max_tokens": 8, "max_items": 8, "max_wait_s": 0.02} | limits
-        work = InBatches(one, BatchLimits(**sizes))
+        work = work(BatchLimits(**sizes)) if work else InBatches(one, BatchLimits(**sizes))
         stage = MicroBatchStage(work, fates, work.limits, work.after_batch)
         bench = Bench(prefix, work, stage, wire)
         try:
@@ -188,3 +166,113 @@ async def test_records_of_a_partition_that_was_lost_are_not_begun(
         bench.run()
         await until(lambda: bench.committable(8))
         assert [index_of(s) for s in await arrived(bench.wire, prefix)] == [7]
+
+
+async def test_a_record_that_finds_nothing_running_does_not_wait_for_others(
+    embedded: Connection, prefix: str, tmp_path: Path
+) -> None:
+    """With a wait of an hour: only an idle device can have let it through."""
+    async with staged(embedded, prefix, tmp_path, lambda sample, offset: passed_on(sample), max_wait_s=3600.0) as bench:
+        bench.run()
+        await bench.stage.offer(bench.deliveries([encode(number(0))]))
+        await until(lambda: bench.committable(1))
+        assert bench.work.batches == [1]
+
+
+class Ahead(InBatches):
+    """Work whose first batch ends only when the second is prepared."""
+
+    def __init__(self, limits: BatchLimits) -> None:
+        super().__init__(lambda sample, offset: passed_on(sample), limits)
+        self.prepared: list[int] = []
+        self.second_is_ready = threading.Event()
+
+    def prepare(self, samples: Sequence[Sample]) -> list[Sample]:
+        if any(index_of(sample) == 5 for sample in samples) and len(samples) > 1:
+            raise ZeroDivisionError
+        self.prepared += [index_of(sample) for sample in samples]
+        if 2 in self.prepared:
+            self.second_is_ready.set()
+        return list(samples)
+
+    def process(self, samples: Sequence[Sample], offsets: Sequence[int]) -> list[Sequence[Output] | Exception]:
+        assert self.second_is_ready.wait(20)
+        return super().process(samples, offsets)
+
+
+async def test_the_next_batch_is_prepared_while_one_runs(embedded: Connection, prefix: str, tmp_path: Path) -> None:
+    """And what cannot be prepared together is prepared, and run, one by one."""
+    async with staged(
+        embedded, prefix, tmp_path, lambda sample, offset: [], max_tokens=2, max_items=2, work=Ahead
+    ) as bench:
+        bench.run()
+        await bench.stage.offer(bench.deliveries([encode(number(i)) for i in range(7)]))
+        await until(lambda: bench.committable(7))
+        assert [index_of(s) for s in await arrived(bench.wire, prefix)] == list(range(7))
+        assert sorted(bench.work.prepared) == list(range(7))
+
+
+async def test_a_million_tokens_in_the_queue_are_never_in_memory(
+    embedded: Connection, prefix: str, tmp_path: Path
+) -> None:
+    """2,000 records of 500 tokens: less than two batches and one record wait, however fast they come."""
+    most = 0
+
+    def one(sample: Sample, offset: int) -> list[Output]:
+        nonlocal most
+        most = max(most, bench.stage.waiting_tokens)
+        return []
+
+    async with staged(embedded, prefix, tmp_path, one, max_tokens=2048, max_items=64) as bench:
+        bench.work.tokens = 500
+        bench.run()
+        chunk = bench.deliveries([encode(number(i)) for i in range(2000)])
+        await bench.stage.offer(chunk)
+        await until(lambda: bench.committable(2000))
+        assert 2048 < most < 2 * 2048 + 500
+
+
+async def test_a_slow_stage_with_a_full_topic_keeps_its_partitions(
+    broker: Connection, prefix: str, tmp_path: Path
+) -> None:
+    """Work that takes longer than the session: the heartbeats go on, and the group never moves."""
+    await make_topics(broker, prefix)
+    await feed(broker, prefix, [number(i) for i in range(40)])
+
+    def slow(sample: Sample, offset: int) -> list[Output]:
+        time.sleep(0.2)
+        return passed_on(sample)
+
+    work = InBatches(slow, BatchLimits(max_tokens=20, max_items=20))
+    async with Wire(broker) as wire, working(work, broker, settings(tmp_path, prefix)) as (worker, _):
+        await until(lambda: finished(wire, prefix))
+        assert consumer_of(worker.app).assignments == 1
+    assert sum(work.batches) == 40
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+async def test_a_million_tokens_on_the_topic_do_not_move_the_group(
+    broker: Connection, prefix: str, tmp_path: Path
+) -> None:
+    """The same with real texts of 500 tokens and a memory that is measured."""
+    await make_topics(broker, prefix)
+    text = " word" * 480
+    for first in range(0, 2000, 200):
+        samples = [replace(number(i), answer=Answer(text=text)) for i in range(first, first + 200)]
+        await feed(broker, prefix, samples)
+
+    def slow(sample: Sample, offset: int) -> list[Output]:
+        time.sleep(0.02)
+        return []
+
+    work = InBatches(slow, BatchLimits(max_tokens=2048, max_items=64))
+    work.tokens = 500
+    tracemalloc.start()
+    async with Wire(broker) as wire, working(work, broker, settings(tmp_path, prefix)) as (worker, _):
+        await until(lambda: finished(wire, prefix), timeout_s=300)
+        assert consumer_of(worker.app).assignments == 1
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 60e6
+    assert sum(work.batches) == 2000

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.llm.config import Route
-from processors.llm.routes import NoRoute, choose, default_routes, order
+from processors.llm.routes import NoRoute, choose, order
 
 CODE = Route(endpoints=("coder",), stages=("answering",), task_types=("coding_python", "debugging_code"))
 CHINESE = Route(endpoints=("qwen",), languages=("zh",))
@@ -28,13 +28,6 @@ def test_an_unknown_language_or_task_type_matches_only_a_route_for_all() -> None
 def test_a_request_without_a_route_says_what_it_is_and_what_to_do() -> None:
     with pytest.raises(NoRoute, match="stage 'answering', task type 'planning', language 'en': add a last route"):
         choose((CODE, CHINESE), stage="answering", task_type="planning", language="en")
-
-
-def test_without_routes_all_endpoints_serve_everything_in_their_order() -> None:
-    (route,) = default_routes({"b": 1, "a": 2})
-    assert route.endpoints == ("b", "a")
-    assert choose((route,), stage="synthesis", task_type="", language="") is route
-    assert default_routes(()) == ()
 
 
 def test_without_weights_the_order_is_the_routes() -> None:

@@ -6,18 +6,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processors.keep_rule import Gain, KeepRule, KeepRuleConfig
+from processors.diversity_config import DiversityConfig
+from processors.keep_rule import Candidate, Verdict
+from processors.streaming_gain import StreamingGain
 
 
-def rule(n_clusters: int = 4, **changes: Any) -> KeepRule:
-    return KeepRule(KeepRuleConfig(**changes), n_clusters)
+def rule(n_clusters: int = 4, **changes: Any) -> StreamingGain:
+    return StreamingGain(DiversityConfig(**changes), n_clusters)
 
 
-def judge(rule: KeepRule, ifd: float = 0.5, *, cluster: int = 0, nearest: float | None = 0.5) -> Gain:
-    return rule.judge(cluster=cluster, ifd=ifd, nearest=nearest, n_centres=4)
+def judge(rule: StreamingGain, ifd: float = 0.5, *, cluster: int = 0, nearest: float | None = 0.5) -> Verdict:
+    return rule.judge(Candidate(cluster=cluster, ifd=ifd, nearest=nearest, clusters=4))
 
 
-def random_gains(rule: KeepRule, n: int, *, seed: int = 0, mean: float = 0.5) -> list[Gain]:
+def random_gains(rule: StreamingGain, n: int, *, seed: int = 0, mean: float = 0.5) -> list[Verdict]:
     draw = np.random.default_rng(seed)
     ifds, nearest = draw.normal(mean, 0.15, n), draw.uniform(0.1, 0.9, n)
     return [
@@ -152,4 +154,4 @@ def test_goes_on_bit_for_bit_from_its_state(split: int, seed: int) -> None:
 )
 def test_refuses_nonsense(nonsense: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(nonsense)).split("_")[0]):
-        KeepRuleConfig(**nonsense)
+        DiversityConfig(**nonsense)

@@ -2,19 +2,32 @@
 
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    GPTNeoXConfig,
+    GPTNeoXForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
 
 from processors import ifd
 from processors.checkpoints import CausalCheckpoint
+from processors.decoders import obstacle
 from processors.errors import ProcessorError, Transient
 from processors.ifd import Ifd, IfdScorer
-from processors.packed_llama import PackedLlama, hooked, obstacle
+from processors.packed import PackedModel, hooked
 from processors.packing import Segment, one_by_one
+from processors.vocabulary import VocabularyHead
 from schemas import Prompt
 from tests.processors.test_ifd import assert_equals_reference, pair, short_rows
 
@@ -35,13 +48,29 @@ def tiny_llama(**settings: Any) -> LlamaForCausalLM:
 
 
 def tiny_qwen2() -> Qwen2ForCausalLM:
-    """Its biases are zero when it is made, so they are drawn here."""
     torch.manual_seed(0)
-    model = Qwen2ForCausalLM(Qwen2Config(**SIZES, num_key_value_heads=2, initializer_range=0.3)).eval()
+    return drawn(Qwen2ForCausalLM(Qwen2Config(**SIZES, num_key_value_heads=2, initializer_range=0.3)))
+
+
+def tiny_qwen3() -> Qwen3ForCausalLM:
+    torch.manual_seed(0)
+    sizes = {**SIZES, "head_dim": 16}
+    return drawn(Qwen3ForCausalLM(Qwen3Config(**sizes, num_key_value_heads=2, initializer_range=0.3)))
+
+
+def tiny_gpt2(**settings: Any) -> GPT2LMHeadModel:
+    torch.manual_seed(0)
+    sizes = {"vocab_size": 5000, "n_embd": 48, "n_layer": 3, "n_head": 6, "n_positions": 256}
+    special = {"bos_token_id": 0, "eos_token_id": 0, "initializer_range": 0.3}
+    return drawn(GPT2LMHeadModel(GPT2Config(**(sizes | special | settings))))
+
+
+def drawn(model: Any) -> Any:
+    """Biases and weights of norms are zeros and ones when a model is made: they are drawn here, so that they show."""
     for name, parameter in model.named_parameters():
-        if name.endswith("bias"):
-            torch.nn.init.normal_(parameter)
-    return model
+        if name.endswith("bias") or parameter.ndim == 1:
+            torch.nn.init.normal_(parameter, mean=0.5)
+    return model.eval()
 
 
 def random_segments(count: int, vocabulary: int = 5000) -> list[Segment]:
@@ -64,13 +93,16 @@ LLAMA3_ROPE = {
     "high_freq_factor": 4.0,
     "original_max_position_embeddings": 32,
 }
-MODELS = {
+MODELS: dict[str, Callable[[], Any]] = {
     "grouped queries": lambda: tiny_llama(num_key_value_heads=2),
     "one key head, tied": lambda: tiny_llama(num_key_value_heads=1, tie_word_embeddings=True),
     "all heads, biases": lambda: tiny_llama(attention_bias=True, mlp_bias=True),
     "head size of its own": lambda: tiny_llama(num_key_value_heads=3, head_dim=16),
     "llama3 positions": lambda: tiny_llama(num_key_value_heads=2, rope_parameters=LLAMA3_ROPE),
     "qwen2": tiny_qwen2,
+    "qwen3": tiny_qwen3,
+    "gpt2": tiny_gpt2,
+    "gpt2, head of its own": lambda: tiny_gpt2(tie_word_embeddings=False, n_inner=80),
 }
 
 
@@ -79,7 +111,7 @@ def test_it_computes_what_the_model_computes(name: str) -> None:
     model = MODELS[name]()
     segments = random_segments(20)
     with torch.inference_mode():
-        assert_close(PackedLlama(model)(segments), one_by_one(model)(segments), rel=1e-4)
+        assert_close(PackedModel(model, torch.float32)(segments), one_by_one(model)(segments), rel=1e-4)
 
 
 @pytest.mark.parametrize("n", [2, 3])
@@ -87,7 +119,7 @@ def test_a_segment_of_few_tokens_alone(n: int) -> None:
     model = tiny_llama(num_key_value_heads=2)
     segments = [Segment(ids=list(range(7, 7 + n)), start=n - 1)]
     with torch.inference_mode():
-        assert_close(PackedLlama(model)(segments), one_by_one(model)(segments), rel=1e-4)
+        assert_close(PackedModel(model, torch.float32)(segments), one_by_one(model)(segments), rel=1e-4)
 
 
 def test_bfloat16_is_as_near_to_float32_as_the_models_own_code() -> None:
@@ -96,14 +128,37 @@ def test_bfloat16_is_as_near_to_float32_as_the_models_own_code() -> None:
     with torch.inference_mode():
         exact = torch.cat(one_by_one(model)(segments))
         half = model.to(torch.bfloat16)
-        packed = (torch.cat(PackedLlama(half)(segments)) - exact).abs().mean()
+        packed = (torch.cat(PackedModel(half, torch.bfloat16)(segments)) - exact).abs().mean()
         own = (torch.cat(one_by_one(half)(segments)) - exact).abs().mean()
     assert 0 < packed < 1.5 * own
 
 
+def test_float16_operands_are_several_times_nearer_than_bfloat16() -> None:
+    """What a GPU runs, computed on the CPU by the same code."""
+    segments = random_segments(20)
+    model = tiny_llama(num_key_value_heads=2)
+    exact, half, brain = (
+        torch.cat(PackedModel(model, dtype)(segments)) for dtype in (torch.float32, torch.float16, torch.bfloat16)
+    )
+    assert 0 < 3 * (half - exact).abs().mean() < (brain - exact).abs().mean()
+
+
+def test_a_token_that_is_certain_keeps_its_small_nll_in_bfloat16() -> None:
+    """A logit of 100 rounds by up to 0.25: were the target's own among the rounded, such an NLL would drown in it."""
+    torch.manual_seed(0)
+    x, weight = torch.randn(50, 64), 0.1 * torch.randn(3000, 64)
+    targets = torch.randint(3000, (50,))
+    weight[targets] = 100 * x / x.square().sum(-1, keepdim=True) + 0.1 * torch.randn(50, 64)
+    exact = VocabularyHead(weight, torch.float32).nll(x, targets)
+    rounded = VocabularyHead(weight, torch.bfloat16).nll(x, targets)
+    own = torch.nn.functional.cross_entropy(x @ weight.T, targets, reduction="none")
+    torch.testing.assert_close(exact, own, rtol=1e-4, atol=1e-5)
+    assert (rounded - exact).abs().max() < 1e-3
+
+
 def test_what_else_is_packed_does_not_matter(checkpoint: CausalCheckpoint) -> None:
-    """Whole, shuffled, in two halves and alone: 1e-5 relative is the promise."""
-    forward = PackedLlama(checkpoint.model)
+    """Whole, shuffled, in two halves and alone: 1e-5 relative is the promise, and 1e-5 nats where an NLL is near 0."""
+    forward = PackedModel(checkpoint.model, torch.float32)
     segments = random_segments(12, checkpoint.model.config.vocab_size)
     whole = forward(segments)
     order = random.Random(1).sample(range(12), 12)
@@ -149,13 +204,13 @@ def test_one_failing_sample_of_a_packed_batch_fails_alone(
     expected = ifd_scorer.score(SAMPLES)
     longest = max(result.tokens for result in expected if isinstance(result, Ifd))
 
-    def out_of_memory(self: PackedLlama, segments: Sequence[Segment]) -> list[torch.Tensor]:
+    def out_of_memory(self: PackedModel, segments: Sequence[Segment]) -> list[torch.Tensor]:
         if any(len(segment.ids) > longest // 2 for segment in segments):
             raise torch.OutOfMemoryError("out of memory")
         return forward(self, segments)
 
-    forward = PackedLlama.__call__
-    monkeypatch.setattr(PackedLlama, "__call__", out_of_memory)
+    forward = PackedModel.__call__
+    monkeypatch.setattr(PackedModel, "__call__", out_of_memory)
     results = ifd_scorer.score(SAMPLES)
     assert isinstance(results[1], Transient)
     assert "OutOfMemoryError" in str(results[1])
@@ -183,15 +238,15 @@ def test_any_other_architecture_is_scored_by_its_own_code(
     checkpoint: CausalCheckpoint, caplog: pytest.LogCaptureFixture
 ) -> None:
     torch.manual_seed(0)
-    config = GPT2Config(vocab_size=len(checkpoint.tokenizer), n_embd=32, n_layer=2, n_head=2, n_positions=128)
-    model = GPT2LMHeadModel(config).eval()
-    gpt2 = CausalCheckpoint(name="tiny", model_hash="", model=model, tokenizer=checkpoint.tokenizer)
+    sizes = SIZES | {"vocab_size": len(checkpoint.tokenizer)}
+    model = GPTNeoXForCausalLM(GPTNeoXConfig(**sizes, bos_token_id=0, eos_token_id=0)).eval()
+    unknown = CausalCheckpoint(name="tiny", model_hash="", model=model, tokenizer=checkpoint.tokenizer)
     with caplog.at_level(logging.WARNING):
-        scorer = IfdScorer(gpt2, max_length=128)
+        scorer = IfdScorer(unknown, max_length=128)
     assert "tiny is scored one sequence at a time" in caplog.text
-    assert "GPT2LMHeadModel" in caplog.text
+    assert "GPTNeoXForCausalLM" in caplog.text
     rows = [{"instruction": f"Say {word}.", "input": "", "output": f"{word}, as you wish."} for word in ("ah", "oh")]
-    assert_equals_reference(gpt2, rows, scorer.score([pair(row) for row in rows]), max_length=128)
+    assert_equals_reference(unknown, rows, scorer.score([pair(row) for row in rows]), max_length=128)
 
 
 def test_what_would_be_computed_otherwise_is_an_obstacle() -> None:
@@ -201,9 +256,11 @@ def test_what_would_be_computed_otherwise_is_an_obstacle() -> None:
     adapted.model.layers[1].mlp.up_proj = torch.nn.Sequential(adapted.model.layers[1].mlp.up_proj)
     assert "adapted" in (obstacle(adapted) or "")
     with pytest.raises(ValueError, match="adapted"):
-        PackedLlama(adapted)
+        PackedModel(adapted, torch.float32)
     windowed = Qwen2ForCausalLM(Qwen2Config(**SIZES, use_sliding_window=True, max_window_layers=1, sliding_window=8))
     assert "window" in (obstacle(windowed) or "")
+    assert "scaled" in (obstacle(tiny_gpt2(scale_attn_weights=False)) or "")
+    assert "GPT-2's own" in (obstacle(tiny_gpt2(add_cross_attention=True)) or "")
 
 
 def test_a_hook_is_seen() -> None:

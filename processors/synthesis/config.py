@@ -1,0 +1,82 @@
+"""How prompts are synthesized."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator
+
+from processors.skills import LANGUAGES
+
+Style = Literal["list", "turns", "json"]
+
+
+def _split(value: Any) -> Any:
+    """An environment variable or an option holds several words with commas between them."""
+    return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
+
+# The words of the paper's code, then those that ask for what a text model cannot see or do, and the Chinese ones.
+BLOCKED = (
+    *("image", "images", "graph", "graphs", "picture", "pictures", "file", "files", "map", "maps", "draw", "plot"),
+    *("go to", "video", "videos", "audio", "music", "flowchart", "diagram"),
+    *("图片", "图像", "照片", "视频", "音频", "文件", "地图", "画一", "绘制", "流程图"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SynthesisConfig:
+    """Self-Instruct: what is shown to the model, what is asked of it, and what is let through."""
+
+    skills: str = ""
+    """A folder of task types of your own; one of the same name replaces the shipped one. Empty is none."""
+    languages: Words = ("en",)
+    """Languages to ask for, in turn at random: ISO 639-1 codes with commas between them."""
+    style: Style = "turns"
+    """How the model is asked: ``turns`` shows the examples as turns of a chat and gets one prompt per call, which a
+    small model understands best; ``list`` continues a numbered list (the paper's way) and ``json`` asks for JSON by
+    schema: several prompts per call for a fraction of the tokens, if the model is a strong one."""
+    human_examples: int = 6
+    """Examples per call out of the skill library and your own seeds."""
+    generated_examples: int = 2
+    """Examples per call out of earlier synthesis, as far as there are some; human ones fill the gap."""
+    per_call: int = 8
+    """New prompts to ask for in one call; ``turns`` gets one."""
+    in_flight: int = 4
+    """Most calls at a time."""
+    max_similarity: float = 0.7
+    """ROUGE-L (F1) with any instruction of the pool from which a prompt counts as known."""
+    min_words: int = 4
+    """Fewest words of an instruction; two Chinese characters count as one."""
+    max_words: int = 150
+    """Most words of an instruction."""
+    blocked: Words = BLOCKED
+    """Words that ask for what a language model cannot do; a prompt with one of them is rejected."""
+    max_candidates: int = 50
+    """`siftstream synthesize --count N` gives up after so many candidates per prompt wanted."""
+    continuous: bool = False
+    """`siftstream up` synthesizes all the time, as ``siftstream synthesize --continuous`` does."""
+    per_minute: float = 0.0
+    """Continuous mode: prompts to accept per minute; 0 is no limit."""
+    target_lag: int = 64
+    """Continuous mode: pause while so many prompts wait for an answer; 0 is no limit."""
+
+    def __post_init__(self) -> None:
+        if not self.languages or not LANGUAGES.issuperset(self.languages):
+            raise ValueError("languages needs at least one ISO 639-1 code, such as en, and no other words")
+        if min(self.human_examples, self.generated_examples) < 0 or not self.human_examples + self.generated_examples:
+            raise ValueError("human_examples and generated_examples are not negative, and not both 0")
+        if min(self.per_call, self.in_flight, self.max_candidates, self.min_words) < 1:
+            raise ValueError("per_call, in_flight, max_candidates and min_words are at least 1")
+        if self.max_words < self.min_words:
+            raise ValueError("max_words is at least min_words")
+        if not 0 < self.max_similarity <= 1:
+            raise ValueError("max_similarity is above 0 and at most 1")
+        if self.per_minute < 0 or self.target_lag < 0:
+            raise ValueError("per_minute and target_lag are not negative")
+
+    @property
+    def prompts_per_call(self) -> int:
+        """Prompts that one call brings if all of them are good."""
+        return 1 if self.style == "turns" else self.per_call

@@ -1,0 +1,79 @@
+"""How a model is asked for new prompts: three styles, each with its form of reply."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from processors.synthesis.config import Style
+from processors.synthesis.seeds import Kind
+from schemas import Message, Prompt
+
+SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {
+        "tasks": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "properties": {"instruction": {"type": "string"}, "input": {"type": "string"}},
+                "required": ["instruction", "input"],
+                "additionalProperties": False,
+            },
+        }
+    },
+    "required": ["tasks"],
+    "additionalProperties": False,
+}
+"""The reply of style ``json``."""
+
+_NAMES = {"de": "German", "en": "English", "es": "Spanish", "fr": "French", "it": "Italian", "ja": "Japanese"}
+_NAMES |= {"ar": "Arabic", "hi": "Hindi", "ko": "Korean", "pt": "Portuguese", "ru": "Russian", "zh": "Chinese"}
+
+
+def messages(
+    style: Style, kind: Kind, language: str, examples: Sequence[Prompt], count: int, system: str = ""
+) -> tuple[Message, ...]:
+    """The chat that asks for `count` more prompts like `examples`; `system` is the route's own system prompt."""
+    head = (Message(role="system", content=system),) if system else ()
+    if style == "turns":
+        return (*head, *_turns(kind, language, examples))
+    ask = _json(kind, language, examples, count) if style == "json" else _list(kind, language, examples, count)
+    return (*head, Message(role="user", content=ask))
+
+
+def _list(kind: Kind, language: str, examples: Sequence[Prompt], count: int) -> str:
+    shown = "\n".join(f"{number}. {_shown(prompt)}" for number, prompt in enumerate(examples, 1))
+    first = len(examples) + 1
+    return (
+        f"Come up with a series of tasks. {_wanted(kind, language)}\n\n{shown}\n\n"
+        f"Write {count} more such tasks, numbered {first} to {first + count - 1}, each about something else."
+    )
+
+
+def _json(kind: Kind, language: str, examples: Sequence[Prompt], count: int) -> str:
+    shown = "\n".join(f"- {_shown(prompt)}" for prompt in examples)
+    return (
+        f"Come up with a series of tasks. {_wanted(kind, language)}\n\nExamples:\n{shown}\n\n"
+        f'Write {count} more such tasks, each about something else, as JSON: {{"tasks": [{{"instruction": "...", '
+        '"input": "the text that the instruction is about, or empty"}]}.'
+    )
+
+
+def _turns(kind: Kind, language: str, examples: Sequence[Prompt]) -> list[Message]:
+    asks = [f"Write a task. {_wanted(kind, language)}", *["Write another task, about something else."] * len(examples)]
+    turns = [Message(role="user", content=asks[0])]
+    for prompt, ask in zip(examples, asks[1:], strict=True):
+        turns += [Message(role="assistant", content=_shown(prompt)), Message(role="user", content=ask)]
+    return turns
+
+
+def _wanted(kind: Kind, language: str) -> str:
+    name = _NAMES.get(language, f"the language with the ISO 639-1 code {language}")
+    return (
+        f"Their kind: {kind.title}. {kind.description} Each is one request in {name} that a user sends to an "
+        'assistant; a text that it is about stands below it after "Input:". Do not answer them.'
+    )
+
+
+def _shown(prompt: Prompt) -> str:
+    return f"{prompt.instruction}\nInput: {prompt.input}" if prompt.input else prompt.instruction

@@ -1,0 +1,168 @@
+"""Self-Instruct: examples out of the pool, one call to a model, and what its reply is good for."""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from processors.llm.chat import ChatRequest, Completion
+from processors.llm.client import Models
+from processors.llm.config import Route
+from processors.llm.routes import choose, order
+from processors.synthesis.config import SynthesisConfig
+from processors.synthesis.filters import COUNTED_ONLY, Filters, Wanted
+from processors.synthesis.parsing import candidates
+from processors.synthesis.policy import Choice, Feedback, Policy
+from processors.synthesis.pool import STAGE, Example, Pool
+from processors.synthesis.prompting import SCHEMA, messages
+from schemas import Prompt, Sample, Step, derived_id, sample_id
+
+_LONGEST_PROMPT = 400
+"""Tokens per prompt asked for: a small model that finds no end is not to be paid for longer."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Harvest:
+    """What came of one call: new prompts, and samples with a fault that are to be rejected.
+
+    `reasons` counts every candidate that was not accepted, also those that make no sample (`COUNTED_ONLY`).
+    """
+
+    choice: Choice
+    completion: Completion
+    accepted: list[Sample] = field(default_factory=list)
+    rejected: list[Sample] = field(default_factory=list)
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def feedback(self) -> Feedback:
+        """The same as figures."""
+        return Feedback(
+            choice=self.choice,
+            candidates=len(self.accepted) + self.reasons.total(),
+            accepted=len(self.accepted),
+            tokens=self.completion.tokens_in + self.completion.tokens_out,
+            cost_usd=self.completion.cost_usd,
+        )
+
+
+class SelfInstruct:
+    """Makes new prompts. Several calls may be under way at a time; replies are judged one after the other."""
+
+    def __init__(
+        self,
+        *,
+        pool: Pool,
+        policy: Policy,
+        models: Models,
+        routes: Sequence[Route],
+        config: SynthesisConfig,
+        clock: Callable[[], datetime],
+        rng: random.Random,
+    ) -> None:
+        self._pool = pool
+        self._policy = policy
+        self._models = models
+        self._routes = routes
+        self._config = config
+        self._clock = clock
+        self._rng = rng
+        self._filters = Filters(config, pool)
+
+    async def call(self, room: Callable[[], int]) -> Harvest:
+        """Make one call and judge its reply. `room` says how many prompts are wanted, at the beginning and then.
+
+        What is accepted is in the pool from then on. Raises InvalidSample, Transient or Outage as the client does.
+        """
+        choice, config = self._policy.choose(), self._config
+        examples = self._pool.draw(
+            choice.task_type, choice.language, config.human_examples, config.generated_examples, self._rng
+        )
+        route = choose(self._routes, stage=STAGE, task_type=choice.task_type, language=choice.language)
+        request = self._request(choice, examples, route, min(config.prompts_per_call, max(room(), 1)))
+        completion = await self._models.complete(request, order(route, str(request.seed)), stage=STAGE)
+        harvest = Harvest(choice=choice, completion=completion)
+        self._judge(harvest, self._step(completion, examples, request.temperature), room())
+        _share_out(harvest)
+        self._policy.learn(harvest.feedback())
+        return harvest
+
+    def _request(self, choice: Choice, examples: Sequence[Example], route: Route, count: int) -> ChatRequest:
+        kind, style = self._pool.kind(choice.task_type), self._config.style
+        prompts = [example.prompt for example in examples]
+        return ChatRequest(
+            messages=messages(style, kind, choice.language, prompts, count, route.system),
+            max_tokens=min(route.max_tokens, _LONGEST_PROMPT * count),
+            temperature=route.temperature,
+            top_p=route.top_p,
+            seed=self._rng.getrandbits(31),  # the same examples again are to bring something else
+            json_schema=SCHEMA if style == "json" else None,
+        )
+
+    def _judge(self, harvest: Harvest, step: Step, room: int) -> None:
+        completion, choice = harvest.completion, harvest.choice
+        wanted = Wanted(choice.language, self._pool.kind(choice.task_type).code)
+        found = candidates(completion.text, self._config.style, cut_off=completion.finish_reason == "length")
+        for prompt in found:
+            reason = self._filters.failed(prompt, wanted)
+            if reason is None and len(harvest.accepted) >= room:
+                reason = "surplus"
+            sample = _sample(choice, prompt, step)
+            if reason is None:
+                self._pool.add(sample)
+                harvest.accepted.append(sample)
+                continue
+            harvest.reasons[reason] += 1
+            if reason not in COUNTED_ONLY:
+                # An id of its own: a user who brings this very prompt must not find it rejected.
+                own_id = derived_id(sample.sample_id, STAGE)
+                harvest.rejected.append(replace(sample, sample_id=own_id, fault=f"{STAGE}: {reason}"))
+        if not found:
+            harvest.reasons["no_task"] += 1
+
+    def _step(self, completion: Completion, examples: Sequence[Example], temperature: float) -> Step:
+        return Step(
+            stage=STAGE,
+            at=self._clock().astimezone(UTC).isoformat(timespec="milliseconds"),
+            model=completion.model,
+            params={
+                "policy": self._policy.name,
+                "style": self._config.style,
+                "seeds": " ".join(example.name for example in examples),
+                "endpoint": completion.endpoint,
+                "temperature": temperature,
+            },
+        )
+
+
+def _sample(choice: Choice, prompt: Prompt, step: Step) -> Sample:
+    return Sample(
+        sample_id=sample_id(prompt),
+        prompt=prompt,
+        task_type=choice.task_type,
+        language=choice.language,
+        labels={"dataset": STAGE},
+        lineage=(step,),
+    )
+
+
+def _share_out(harvest: Harvest) -> None:
+    """Write the call's time, tokens and cost into the samples' steps, in equal parts that add up to the last token."""
+    done, samples = harvest.completion, [*harvest.accepted, *harvest.rejected]
+    count, shared = len(samples), []
+    for part, sample in enumerate(samples):
+        step = replace(
+            sample.lineage[-1],
+            seconds=done.seconds / count,
+            tokens_in=_share(done.tokens_in, part, count),
+            tokens_out=_share(done.tokens_out, part, count),
+            cost_usd=done.cost_usd / count,
+        )
+        shared.append(replace(sample, lineage=(step,)))
+    kept = len(harvest.accepted)
+    harvest.accepted, harvest.rejected = shared[:kept], shared[kept:]
+
+
+def _share(total: int, part: int, parts: int) -> int:
+    """One of `parts` whole numbers that add up to `total` and differ by one at most."""
+    return total // parts + (part < total % parts)

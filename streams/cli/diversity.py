@@ -1,0 +1,117 @@
+"""`diversity report` and `diversity replay`."""
+
+import asyncio
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from processors.calibration import Seeds, calibrate
+from processors.coverage import Coverage, Row
+from processors.model_files import ModelMissing
+from streams import diversity_report
+from streams.cli.common import Options, command, console, errors, json_option, open_run, show_json, table
+
+_SHOWN = 30
+
+
+@click.group()
+def diversity() -> None:
+    """What the diversity stage has decided: a report, and the proof that it would decide so again."""
+
+
+@diversity.command()
+@json_option
+@click.option("--picture", type=click.Path(path_type=Path, dir_okay=False), help="Draw a map of the clusters (PNG).")
+@click.pass_obj
+@command
+async def report(options: Options, as_json: bool, picture: Path | None) -> None:
+    """Clusters, how much of each was kept, and how varied the result is. Reads both sinks."""
+    async with open_run(options) as run:
+        with errors.status("reading the topics"):
+            coverage = await diversity_report.take(run.wire, run.prefix)
+        seeds = await asyncio.to_thread(_seeds, run.settings.scoring.embedder)
+    if picture is not None:
+        await asyncio.to_thread(_draw, coverage, seeds, picture)
+    rows = coverage.table(seeds)
+    if as_json:
+        scale = calibrate(seeds)
+        found = (
+            {"new_cluster_distance": scale.new_cluster_distance, "near_duplicate": scale.near_duplicate}
+            if scale
+            else {}
+        )
+        show_json(coverage.summary() | {"calibrated": found, "table": [asdict(row) for row in rows]})
+        return
+    _show(coverage, rows)
+    if picture is not None:
+        console.print(f"the map is in {picture}")
+
+
+def _seeds(embedder: str) -> Seeds:
+    from streams.stages.diversity import load_seeds  # the embedding model: only where it is needed
+
+    try:
+        return load_seeds(embedder)
+    except ModelMissing as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _draw(coverage: Coverage, seeds: Seeds, picture: Path) -> None:
+    from processors.map_picture import draw_map
+
+    draw_map(coverage, seeds, picture)
+
+
+def _show(coverage: Coverage, rows: list[Row]) -> None:
+    shown = table("Clusters", "#no.", "like", "#arrived", "#kept", "#mean IFD", "example")
+    for row in rows[:_SHOWN]:
+        ifd = "" if row.mean_ifd is None else f"{row.mean_ifd:.3f}"
+        shown.add_row(str(row.cluster), row.label, str(row.arrivals), str(row.kept), ifd, row.example[:60])
+    console.print(shown)
+    if len(rows) > _SHOWN:
+        console.print(f"and {len(rows) - _SHOWN} smaller ones (all with --json)")
+    summary = coverage.summary()
+    console.print()
+    console.print(f"decided {summary['decided']}, curated {summary['curated']}")
+    for reason, count in summary["rejected"].items():
+        console.print(f"rejected {count:>6}  {reason}", markup=False)
+    console.print(f"near-duplicate rate    {summary['near_duplicate_rate']:.1%}")
+    console.print(f"effective clusters     {summary['effective_clusters']:.1f} of {summary['clusters']}")
+    console.print(f"Vendi score            {summary['vendi']:.1f}")
+
+
+@diversity.command()
+@click.option("--from-offset", type=click.IntRange(min=0), default=0, help="First offset of `scored` to compare [0].")
+@json_option
+@click.pass_obj
+@command
+async def replay(options: Options, from_offset: int, as_json: bool) -> None:
+    """Decide again, and compare byte for byte with what stands in `curated` and `rejected`.
+
+    Begins at the nearest snapshot before the offset. Writes nothing. Exit code 1 where a decision differs, which it
+    does when a setting, the skill library or the kind of CPU has changed in between.
+    """
+    from streams.diversity_replay import replay as decide_again
+
+    async with open_run(options) as run:
+        seeds = await asyncio.to_thread(_seeds, run.settings.scoring.embedder)
+        with tempfile.TemporaryDirectory() as scratch, errors.status("deciding again"):
+            result = await decide_again(run.wire, run.settings, seeds, from_offset, Path(scratch))
+    if as_json:
+        show_json(asdict(result) | {"exact": result.exact})
+    else:
+        console.print(f"folded from offset {result.begun_at}, compared offsets {from_offset} to {result.end - 1}")
+        console.print(f"{result.same} decisions are the same, byte for byte", style="green")
+        for name, offsets in (
+            ("differ", result.different),
+            ("do not stand in the sinks", result.absent),
+            ("stand there and were not made again", result.strange),
+        ):
+            for offset, sample_id in offsets[:5]:
+                console.print(f"  offset {offset}: {sample_id}", style="red")
+            if offsets:
+                console.print(f"{len(offsets)} {name}", style="bold red")
+    sys.exit(0 if result.exact else 1)

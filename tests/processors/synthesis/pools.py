@@ -1,0 +1,30 @@
+"""Pools for tests."""
+
+from processors.skills import LIBRARY, load_skills
+from processors.synthesis.pool import STAGE, Pool
+from processors.synthesis.seeds import seed_samples
+from schemas import Prompt, Sample, Step, sample_id
+
+
+def human(instruction: str, task_type: str = "tales", language: str = "en", text: str = "") -> Sample:
+    """A prompt that a person gave."""
+    prompt = Prompt(instruction=instruction, input=text)
+    return Sample(sample_id=sample_id(prompt), prompt=prompt, task_type=task_type, language=language)
+
+
+def made(instruction: str, task_type: str = "tales", language: str = "en") -> Sample:
+    """A prompt that synthesis made."""
+    return human(instruction, task_type, language).advance(Step(stage=STAGE, at=""))
+
+
+def pool_of(*samples: Sample) -> Pool:
+    """A pool with these."""
+    pool = Pool()
+    for sample in samples:
+        pool.add(sample)
+    return pool
+
+
+def library() -> Pool:
+    """A pool with the shipped skill library."""
+    return pool_of(*(sample for kind in load_skills(LIBRARY).values() for sample in seed_samples(kind, "")))

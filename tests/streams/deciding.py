@@ -1,0 +1,58 @@
+"""A diversity worker in this process, on scored samples without models."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from processors.diversity_config import DiversityConfig
+from processors.seen import SeenIds
+from schemas import Sample, encode
+from streams.connection import Connection
+from streams.delivery.microbatch import BatchLimits
+from streams.rundir import RunDir
+from streams.settings import Settings, SnapshotSettings
+from streams.stage import Context, Stage
+from streams.stages.diversity import DiversityWork
+from streams.topics import partitions_of
+from streams.wire import Wire
+from streams.worker import Exit, Worker
+from tests.streams import stages
+
+
+def deciding_settings(directory: Path, prefix: str, **config: Any) -> Settings:
+    """A snapshot every 40 decisions."""
+    plain = stages.settings(directory, prefix)
+    return replace(plain, snapshot=SnapshotSettings(every_events=40), diversity=DiversityConfig(**config))
+
+
+async def decide(connection: Connection, settings: Settings, samples: Sequence[Sample]) -> None:
+    """Feed the samples to `scored` and let a worker decide about all that stands there."""
+    prefix = settings.prefix
+    records = [(sample.sample_id.encode(), encode(sample)) for sample in samples]
+    await stages.feed_raw(connection, prefix, records, "scored")
+    seen = SeenIds(settings.dir / "seen.sqlite")
+    worker = Worker(_stage(seen), settings, connection, RunDir(settings.dir), 0)
+    task = asyncio.create_task(worker.run())
+    try:
+        async with Wire(connection) as wire:
+            tps = partitions_of(prefix, "scored")
+
+            async def done() -> bool:
+                return await wire.committed(f"{prefix}-diversity", tps) == await wire.end_offsets(tps)
+
+            await stages.until(done, 60)
+    finally:
+        worker.end(Exit.OK, "the test is over")
+        await asyncio.wait_for(task, 40)
+        seen.close()  # a process that ends does this
+
+
+def _stage(seen: SeenIds) -> Stage:
+    async def load(context: Context) -> DiversityWork:
+        work = DiversityWork(context, seen, None)
+        work.limits = BatchLimits(max_tokens=20, max_items=20, max_wait_s=0.02)
+        return work
+
+    return Stage(name="diversity", source="scored", outputs=("curated", "rejected"), load=load, single=True)

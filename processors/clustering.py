@@ -1,30 +1,13 @@
 """Which topic a sample belongs to: k-means that learns one vector at a time and opens its own centres."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from river import cluster
 
-Vector = NDArray[np.float32]
-"""One embedding, shape (D,)."""
-
-
-def dots(rows: Vector, vector: Vector) -> Vector:
-    """Inner products of `rows` (N, D) with `vector` (D,), shape (N,), float32.
-
-    ``einsum`` rather than ``@``: it runs numpy's own loop on one thread, so that a product has the same bits whatever
-    stands beside it. BLAS gives other bits for other numbers of rows (measured) and of threads, and replay after a
-    restart must be bit-identical. The promise holds on one kind of CPU: another SIMD width may add in another order.
-    """
-    products: Vector = np.einsum("nd,d->n", rows, vector)
-    return products
-
-
-def norm(vector: Vector) -> float:
-    """Euclidean norm of `vector` (D,), by the same one-threaded loop as `dots`."""
-    return float(np.sqrt(np.einsum("d,d->", vector, vector)))
+from processors.vectors import Vector, dots, norm
 
 
 class StreamKMeans(cluster.KMeans):  # type: ignore[misc]
@@ -46,7 +29,7 @@ class StreamKMeans(cluster.KMeans):  # type: ignore[misc]
         The most centres, at least 1.
     new_centre_distance
         Cosine distance (0 to 2) above which a sample opens a centre. 0.55 fits all-MiniLM-L6-v2; every embedding
-        model needs its own.
+        model needs its own, which `processors.calibration` finds.
     min_rate
         The least learning rate, 0 to 1: keeps old centres able to follow drift.
     decay
@@ -67,12 +50,14 @@ class StreamKMeans(cluster.KMeans):  # type: ignore[misc]
 
     """
 
+    name: Literal["stream"] = "stream"
+
     def __init__(
         self,
-        n_clusters: int = 160,
+        n_clusters: int = 256,
         new_centre_distance: float = 0.55,
         min_rate: float = 0.01,
-        decay: float = 0.9995,
+        decay: float = 0.9998,
         stale_share: float = 0.05,
         seeds: Vector | None = None,
     ) -> None:
@@ -112,7 +97,7 @@ class StreamKMeans(cluster.KMeans):  # type: ignore[misc]
         names = list(self._columns)
         return {i: dict(zip(names, self._centres[i].tolist(), strict=True)) for i in range(self.n_centres)}
 
-    def similarities(self, vector: Vector) -> Vector:
+    def affinities(self, vector: Vector) -> Vector:
         """Cosine of the unit `vector` (D,) with every open centre, shape (n_centres,)."""
         return dots(self._centres[: self.n_centres], vector) if self.n_centres else np.zeros(0, np.float32)
 
@@ -120,17 +105,17 @@ class StreamKMeans(cluster.KMeans):  # type: ignore[misc]
         """Whether `cluster` has had one sample only: its centre was opened, or re-used, for that one."""
         return bool(self._counts[cluster] == 1)
 
-    def learn_predict(self, vector: Vector) -> int:
+    def learn_predict(self, vector: Vector, cosines: Vector | None = None) -> int:
         """Learn the unit `vector` (D,) float32 and return its cluster, in [0, n_clusters).
 
-        Raises ValueError where D is not the D of the vectors before. A cluster whose centre is re-used keeps its
-        number and starts anew; `is_new` tells.
+        `cosines` are its `affinities` where the caller has them already. Raises ValueError where D is not the D of the
+        vectors before. A cluster whose centre is re-used keeps its number and starts anew; `is_new` tells.
         """
         if not self.dims:
             self._widen(range(len(vector)))
         if len(vector) != self.dims:
             raise ValueError(f"a vector of {len(vector)} coordinates; the centres have {self.dims}")
-        cosines = self.similarities(vector)
+        cosines = self.affinities(vector) if cosines is None else cosines
         self._weights[: self.n_centres] *= self.decay
         nearest = int(cosines.argmax()) if self.n_centres else -1
         if nearest < 0 or 1.0 - float(cosines[nearest]) > self.new_centre_distance:
@@ -177,7 +162,7 @@ class StreamKMeans(cluster.KMeans):  # type: ignore[misc]
         """River's verb: the nearest centre, 0 before the first. Changes nothing; unknown features are ignored."""
         if not self.n_centres:
             return 0
-        return int(self.similarities(self._dense(x)).argmax())
+        return int(self.affinities(self._dense(x)).argmax())
 
     def _dense(self, x: Mapping[Any, float]) -> Vector:
         vector = np.zeros(self.dims, np.float32)

@@ -44,7 +44,7 @@ class Embedder:
         """Unit vectors, shape ``(N, dims)``, float32, in the order of `texts`."""
         rows = [encoding.ids for encoding in self._tokenizer.encode_batch(texts)]
         vectors = np.empty((len(rows), self.dims), np.float32)
-        for batch in _batches([len(row) for row in rows]):
+        for batch in batches_of_one_length([len(row) for row in rows]):
             vectors[batch] = self._forward([rows[index] for index in batch])
         return vectors
 
@@ -63,7 +63,7 @@ class Embedder:
         return unit
 
 
-def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+def batches_of_one_length(lengths: Sequence[int]) -> Iterator[list[int]]:
     """The indices of `lengths`, shortest first, in batches of one length and of at most MAX_BATCH_TOKENS."""
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
     for length, group in groupby(order, key=lengths.__getitem__):

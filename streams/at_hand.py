@@ -1,15 +1,16 @@
-"""Broker and model for one command: those that run already, else some of its own for as long as it takes."""
+"""Broker and models for one command: those that run already, else some of its own for as long as it takes."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 
 import httpx
 
 from streams.child import Say
 from streams.connection import Connection
-from streams.llm import answers
+from streams.llm import Models, answers, open_models
+from streams.local_model import served
 from streams.rundir import NoBroker, RunDir, find
 from streams.settings import Settings
 from streams.supervisor import running
@@ -31,8 +32,18 @@ async def at_hand(settings: Settings, arguments: list[str], say: Say) -> AsyncIt
     if not alone:
         yield settings, connection
         return
-    async with running(settings, arguments, asyncio.Event(), say, workers=0) as connection:
+    async with running(settings, arguments, asyncio.Event(), say, stages=()) as connection:
         yield settings, connection
+
+
+@asynccontextmanager
+async def models_at_hand(settings: Settings) -> AsyncIterator[Models]:
+    """The models of the settings; where none answers, the local one is served for the length of the block."""
+    with ExitStack() as stack:
+        if await _without_model(settings):
+            RunDir(settings.dir).announce_model(stack.enter_context(served(settings.local_model)))
+        async with open_models(settings) as models:
+            yield models
 
 
 async def _without_model(settings: Settings) -> bool:

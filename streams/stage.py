@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from schemas import Sample
 from streams.connection import Connection
@@ -41,7 +41,7 @@ class BatchedWork(Protocol):
 
     def cost(self, sample: Sample) -> int: ...
 
-    def process(self, samples: Sequence[Sample], offsets: Sequence[int]) -> Sequence[Sequence[Output] | Exception]: ...
+    def process(self, samples: Sequence[Any], offsets: Sequence[int]) -> Sequence[Sequence[Output] | Exception]: ...
 
     async def start_at(self, partition: int) -> int | None:
         """Called when a partition is assigned: the offset to read from, or None for the committed one."""
@@ -57,7 +57,8 @@ Work = ConcurrentWork | BatchedWork
 class Stage:
     """One consumer group: reads `source`, writes `outputs` (topic nouns). `load` builds its work, models included.
 
-    `single` stages have one writer: they run one worker however many are asked for.
+    `single` stages have one writer: they run one worker however many are asked for. `asks_models` tells that language
+    models do its work.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Stage:
     outputs: tuple[str, ...]
     load: Callable[[Context], Awaitable[Work]]
     single: bool = False
+    asks_models: bool = False
 
     def group(self, prefix: str) -> str:
         """Its consumer group and Faust app id."""

@@ -20,6 +20,7 @@ from streams.journal import Journal
 from streams.local_model import free_port, local_url
 from streams.rundir import RunDir
 from streams.settings import Settings
+from streams.stage import Stage
 from streams.topology import STAGES
 from streams.wire import Wire
 
@@ -27,26 +28,30 @@ log = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """Runs the broker (where it is the embedded one), its journal, all workers, and the local model if none is named.
+    """Runs the broker (where it is the embedded one), its journal, workers, and the local model if none is named.
 
-    `workers` is the number of processes per stage; stages with a single writer run one, and 0 runs no stage at all.
     `arguments` are the command line options that every child gets, `say` takes lines for the person at the terminal.
+    `workers` is the number of processes per stage; stages with a single writer run one. Without any of `stages` there
+    are broker and model for whoever comes.
     """
 
-    def __init__(self, settings: Settings, workers: int, arguments: Sequence[str], say: Say) -> None:
+    def __init__(
+        self, settings: Settings, arguments: Sequence[str], say: Say, stages: Sequence[Stage] = STAGES, workers: int = 1
+    ) -> None:
         self.settings = settings
         self.directory = RunDir(settings.dir)
         self._say = say
         self._arguments = arguments
         self.children = [
             self._child(f"{stage.name}-{slot}", "worker", stage.name, f"--slot={slot}")
-            for stage in STAGES
-            for slot in range(min(workers, 1) if stage.single else workers)
+            for stage in stages
+            for slot in range(1 if stage.single else workers)
         ]
-        if workers and settings.synthesis.continuous:
+        if stages and settings.synthesis.continuous:
             self.children.append(self._child("synthesis-0", "synthesize", "--continuous"))
         self.model: Child | None = None
-        if not settings.llm.url and not settings.endpoints:
+        asked = not stages or settings.synthesis.continuous or any(stage.asks_models for stage in stages)
+        if asked and not settings.llm.url and not settings.endpoints:
             port = free_port()
             self.directory.announce_model(local_url(port))  # the workers may look before it listens
             self.model = self._child("local-model", "llm", "serve", f"--port={port}")
@@ -138,11 +143,11 @@ class Supervisor:
 
 @asynccontextmanager
 async def running(
-    settings: Settings, arguments: list[str], stop: asyncio.Event, say: Say, workers: int = 1
+    settings: Settings, arguments: list[str], stop: asyncio.Event, say: Say, stages: Sequence[Stage] = STAGES
 ) -> AsyncIterator[Connection]:
-    """All stages running in the background (`workers` 0: only broker and model); gives the broker, and ends them."""
+    """The stages running in the background; gives the broker, and ends them."""
     ready: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
-    supervisor = Supervisor(settings, workers, arguments, say)
+    supervisor = Supervisor(settings, arguments, say, stages)
     task = asyncio.create_task(supervisor.run(stop, lambda c: None if ready.done() else ready.set_result(c)))
     try:
         await asyncio.wait((task, asyncio.ensure_future(ready)), return_when=asyncio.FIRST_COMPLETED)

@@ -12,8 +12,8 @@ class AnsweringConfig:
     """How many prompts are answered at a time, and what is wrong with an answer."""
 
     max_in_flight: int = 96
-    """Prompts at a time; each endpoint's own limit bounds the calls. Half as many again as those, since a call that waits
-    before it is tried again leaves its place to another."""
+    """Prompts at a time; each endpoint's own limit bounds the calls. It is half as many again: a call that waits before
+    it is tried again leaves its place to another."""
     checks: tuple[Check, ...] = get_args(Check)
     """Faults that an answer is given up for; leave ``truncated`` out to keep answers that were cut off."""
     loop_share: float = 0.1

@@ -17,6 +17,7 @@ COMMANDS = {
     "rules": "rules",
     "llm": "llm",
     "synthesize": "synthesize",
+    "experiment": "experiment",
     "skills": "skills",
     "status": "look",
     "ledger": "look",

@@ -35,17 +35,17 @@ async def report(options: Options, as_json: bool, picture: Path | None) -> None:
         seeds = await asyncio.to_thread(_seeds, run.settings.scoring.embedder)
     if picture is not None:
         await asyncio.to_thread(_draw, coverage, seeds, picture)
-    rows = coverage.table(seeds)
+    rows, scale = coverage.table(seeds), calibrate(seeds)
+    fitting = (
+        {} if scale is None else {name: getattr(scale, name) for name in ("new_cluster_distance", "near_duplicate")}
+    )
     if as_json:
-        scale = calibrate(seeds)
-        found = (
-            {"new_cluster_distance": scale.new_cluster_distance, "near_duplicate": scale.near_duplicate}
-            if scale
-            else {}
-        )
-        show_json(coverage.summary() | {"calibrated": found, "table": [asdict(row) for row in rows]})
+        show_json(coverage.summary() | {"calibrated": fitting, "table": [asdict(row) for row in rows]})
         return
     _show(coverage, rows)
+    if fitting:
+        found = ", ".join(f"{name} {value:.2f}" for name, value in fitting.items())
+        console.print(f"for this embedding model the skill library suggests {found}")
     if picture is not None:
         console.print(f"the map is in {picture}")
 

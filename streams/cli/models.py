@@ -7,6 +7,8 @@ from processors.yields import ModelYield, by_model
 from streams.cli.common import Options, command, console, errors, json_option, open_run, show_json, table
 from streams.reading import decided
 
+_FIGURES = ("#samples", "#curated", "#yield", "#in", "#out", "#USD")
+
 
 @click.command()
 @json_option
@@ -29,14 +31,11 @@ async def models(options: Options, as_json: bool) -> None:
 
 
 def yield_table(rows: list[ModelYield]) -> Table:
-    """The rows as a table."""
-    counted = ("#samples", "#curated", "#share", "#tokens in", "#tokens out", "#USD", "#curated/1k tokens")
-    shown = table("Models", "stage", "model", *counted)
+    """The rows as a table; the yield is the share of curated ones."""
+    shown = table("Models, their samples and tokens", "stage", "model", *_FIGURES)
     for row in rows:
-        per_1k = "" if row.curated_per_1k_tokens is None else f"{row.curated_per_1k_tokens:.2f}"
-        counts = (str(n) for n in (row.samples, row.curated))
-        tokens = (str(n) for n in (row.tokens_in, row.tokens_out))
-        shown.add_row(row.stage, row.model, *counts, f"{row.share:.0%}", *tokens, f"{row.cost_usd:.4f}", per_1k)
+        counts = (str(row.samples), str(row.curated), f"{row.share:.0%}", str(row.tokens_in), str(row.tokens_out))
+        shown.add_row(row.stage, row.model, *counts, f"{row.cost_usd:.2f}")
     return shown
 
 

@@ -16,7 +16,7 @@ from streams.errors import StreamsError
 from streams.rundir import find
 from streams.settings import Settings
 from streams.supervisor import Supervisor
-from streams.topology import BY_NAME
+from streams.topology import BY_NAME, STAGES
 from streams.wire import Wire
 
 _LINE_EVERY_S = 10.0
@@ -24,9 +24,12 @@ _LINE_EVERY_S = 10.0
 
 @click.command()
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes per stage.")
+@click.option(
+    "--stage", "names", multiple=True, type=click.Choice(list(BY_NAME)), help="Only this one; may be repeated."
+)
 @click.pass_obj
 @command
-async def up(options: Options, workers: int) -> None:
+async def up(options: Options, workers: int, names: tuple[str, ...]) -> None:
     """Run all stages on this machine until Ctrl-C, with the embedded broker or a Kafka (--broker).
 
     What dies is started again. The embedded broker keeps everything in memory; the journal in the run's directory holds
@@ -41,7 +44,10 @@ async def up(options: Options, workers: int) -> None:
         say(f"broker {connection.bootstrap}, directory {settings.dir.resolve()}; Ctrl-C stops")
         lines.append(asyncio.create_task(_progress(settings, connection)))
 
-    supervisor = Supervisor(settings, workers, options.arguments(), say)
+    stages = [stage for stage in STAGES if not names or stage.name in names]
+    supervisor = Supervisor(settings, options.arguments(), say, stages, workers)
+    if supervisor.model:
+        say("no language model is named (SIFT_LLM_URL): a small local one writes, good for trying things out")
     try:
         await supervisor.run(stop, ready)
     finally:

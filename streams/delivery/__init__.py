@@ -10,7 +10,8 @@ is ours").
 `producer`       confirmed sends that outlast an outage of the broker
 `fates`          what becomes of a record: outputs, dead letter, another try, or a crash
 `concurrent`     the shape for I/O: one task per record, bounded
-`microbatch`     the shape for models: batches under a token budget
+`microbatch`     the shape for models: batches under a token budget, one made ready while one runs
+`batch_queue`    its planner: which waiting records make the next batch, and when
 `agent`          the Faust app of one stage
 ===============  =====================================================================
 """

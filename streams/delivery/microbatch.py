@@ -1,29 +1,33 @@
-"""The shape for model stages: micro-batches under a token budget, run in a thread while the next one fills.
+"""The shape for model stages: micro-batches under a token budget, run in a thread while the next one is made ready.
 
-A batch closes when it is full or when its oldest record has waited long enough. Records keep their order: a batch is a
-run of consecutive records, and its outputs are sent in that order, so a stage that folds over its input can use it too.
+A batch closes at once while nothing runs; while one runs the next one fills, until it is full or its oldest record has
+waited long enough (`batch_queue`). Then it is prepared in a second thread, so that it only has to be run. Records keep
+their order: a batch is a run of consecutive records, and its outputs are sent in that order, so a stage that folds over
+its input can use it too. At most four batches are in memory: two that wait, one that is ready, one that runs.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from processors.errors import ProcessorError
 from schemas import DecodeError, Sample, decode
+from streams.delivery.batch_queue import BatchLimits as BatchLimits
+from streams.delivery.batch_queue import BatchQueue
 from streams.delivery.fates import Fates, Output, Tries
 from streams.delivery.watermark import Delivery
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Item:
-    """A decoded record that waits for its batch. `cost` is in tokens."""
+    """A decoded record on its way; `ready` is what `prepare` has made of it, None before."""
 
     delivery: Delivery
     sample: Sample
-    cost: int
+    ready: Any = None
 
 
 class BatchWork(Protocol):
@@ -32,34 +36,16 @@ class BatchWork(Protocol):
     def cost(self, sample: Sample) -> int:
         """Tokens that the sample will take."""
 
-    def process(self, samples: Sequence[Sample], offsets: Sequence[int]) -> Sequence[Sequence[Output] | Exception]:
+    def process(self, samples: Sequence[Any], offsets: Sequence[int]) -> Sequence[Sequence[Output] | Exception]:
         """One result per sample, in order: its outputs, or the exception that is its fate. Raising fails them all."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchLimits:
-    """When a micro-batch closes."""
+@runtime_checkable
+class Prepares(Protocol):
+    """A stage part of whose work can be done while the batch before runs. `process` then gets what `prepare` made."""
 
-    max_tokens: int = 512
-    """Token budget of a batch; a single larger sample goes alone. On a CPU larger batches are no faster, only later."""
-    max_items: int = 64
-    """Most records of a batch."""
-    max_wait_s: float = 0.1
-    """Longest wait of a record for its batch to fill, in seconds."""
-
-    def __post_init__(self) -> None:
-        if self.max_tokens < 1 or self.max_items < 1 or self.max_wait_s < 0:
-            raise ValueError("max_tokens and max_items must be at least 1, max_wait_s at least 0")
-
-
-def batch_size(costs: Sequence[int], limits: BatchLimits) -> int:
-    """How many of the waiting items, from the first, make the next batch: as many as fit, and always at least one."""
-    total = 0
-    for index, cost in enumerate(costs[: limits.max_items]):
-        total += cost
-        if total > limits.max_tokens:
-            return max(1, index)
-    return min(len(costs), limits.max_items)
+    def prepare(self, samples: Sequence[Sample]) -> Sequence[Any]:
+        """One result per sample, in order. Called in a thread of its own, one call at a time."""
 
 
 class MicroBatchStage:
@@ -70,15 +56,19 @@ class MicroBatchStage:
     ) -> None:
         self._work = work
         self._fates = fates
-        self._limits = limits
         self._after_batch = after_batch
-        self._waiting: deque[Item] = deque()
-        self._tokens = 0
-        self._arrived, self._room = asyncio.Event(), asyncio.Event()
+        self._queue: BatchQueue[Item] = BatchQueue(limits)
+        self._changed, self._room = asyncio.Event(), asyncio.Event()
         self._room.set()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"{fates.stage}-model")
+        self._model = ThreadPoolExecutor(1, thread_name_prefix=f"{fates.stage}-model")
+        self._ahead = ThreadPoolExecutor(1, thread_name_prefix=f"{fates.stage}-ahead")
+
+    @property
+    def waiting_tokens(self) -> int:
+        """Tokens that wait for a batch: less than two batches, and one record."""
+        return self._queue.tokens
 
     async def offer(self, chunk: Sequence[Delivery]) -> None:
         """Take a chunk; returns when there is room for more than one batch again."""
@@ -94,54 +84,72 @@ class MicroBatchStage:
                 await self._fates.bury(delivery, fault)
 
     def _admit(self, delivery: Delivery, sample: Sample) -> None:
-        item = Item(delivery, sample, self._work.cost(sample))
-        self._waiting.append(item)
-        self._tokens += item.cost
-        self._arrived.set()
-        if self._full(2):
+        self._queue.put(Item(delivery, sample), self._work.cost(sample), _now())
+        self._changed.set()
+        if not self._queue.has_room:
             self._room.clear()
 
     async def run(self) -> None:
-        """Form and run batches until cancelled."""
-        while True:
-            await self._fill()
-            await self._fates.pause.wait()
-            self._idle.clear()
-            await self._finish(self._take())
-            self._idle.set()
+        """Form, prepare and run batches until cancelled."""
+        running: asyncio.Task[None] | None = None
+        try:
+            while True:
+                items = await self._prepared(await self._next(running))
+                if running:
+                    await running
+                await self._fates.pause.wait()
+                running = asyncio.create_task(self._run_batch(items))
+        finally:
+            if running:
+                running.cancel()
+                with suppress(asyncio.CancelledError):
+                    await running
 
     async def idle(self) -> None:
         """Return when no batch is under way: all its outputs are confirmed."""
         await self._idle.wait()
 
     async def close(self) -> None:
-        """Let the thread go. A batch that is in it ends there unseen; its records come again."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        """Let the threads go. A batch that is in one ends there unseen; its records come again."""
+        for thread in (self._model, self._ahead):
+            thread.shutdown(wait=False, cancel_futures=True)
 
-    def _full(self, batches: int) -> bool:
-        limits = self._limits
-        return self._tokens >= batches * limits.max_tokens or len(self._waiting) >= batches * limits.max_items
-
-    async def _fill(self) -> None:
-        while not self._waiting:
-            self._arrived.clear()
-            await self._arrived.wait()
-        deadline = asyncio.get_running_loop().time() + self._limits.max_wait_s
-        while not self._full(1) and (left := deadline - asyncio.get_running_loop().time()) > 0:
-            self._arrived.clear()
-            try:
+    async def _next(self, running: "asyncio.Task[None] | None") -> list[Item]:
+        """The next batch, when it closes. Raises what `running` has raised."""
+        if running:
+            running.add_done_callback(lambda _: self._changed.set())
+        while True:
+            self._changed.clear()
+            if running and running.done():
+                running.result()
+                running = None
+            left = self._queue.wait_s(_now(), idle=running is None)
+            if left == 0.0:
+                return self._take()
+            with suppress(TimeoutError):
                 async with asyncio.timeout(left):
-                    await self._arrived.wait()
-            except TimeoutError:
-                return
+                    await self._changed.wait()
 
     def _take(self) -> list[Item]:
-        size = batch_size([item.cost for item in list(self._waiting)[: self._limits.max_items]], self._limits)
-        items = [self._waiting.popleft() for _ in range(size)]
-        self._tokens -= sum(item.cost for item in items)
-        if not self._full(2):
+        items = self._queue.take()
+        if self._queue.has_room:
             self._room.set()
-        return [item for item in items if item.delivery.start()]
+        return items
+
+    async def _prepared(self, items: list[Item]) -> list[Item]:
+        """The batch made ready, as far as that succeeds: what fails here fails again when the batch is run."""
+        if isinstance(self._work, Prepares):
+            with suppress(Exception):
+                ready = await self._in(self._ahead, self._work.prepare, [item.sample for item in items])
+                for item, each in zip(items, ready, strict=True):
+                    item.ready = each
+        return items
+
+    async def _run_batch(self, items: list[Item]) -> None:
+        self._idle.clear()
+        # Only now: what was lost to a rebalance while it waited is not ours to work on.
+        await self._finish([item for item in items if item.delivery.start()])
+        self._idle.set()
 
     async def _finish(self, items: list[Item]) -> None:
         tries = {id(item): Tries() for item in items}
@@ -158,10 +166,8 @@ class MicroBatchStage:
         await self._after_batch()
 
     async def _results(self, items: list[Item]) -> Sequence[Sequence[Output] | Exception]:
-        samples, offsets = [item.sample for item in items], [item.delivery.record.offset for item in items]
-        loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._thread, self._work.process, samples, offsets)
+            results: Sequence[Sequence[Output] | Exception] = await self._in(self._model, self._process, items)
         except ProcessorError as error:
             return [error] * len(items)
         except Exception as error:
@@ -169,3 +175,18 @@ class MicroBatchStage:
                 return [error]
             # One sample must not take the others down: find out which it is by running each alone.
             return [result for item in items for result in await self._results([item])]
+        return results
+
+    def _process(self, items: list[Item]) -> Sequence[Sequence[Output] | Exception]:
+        work: Sequence[Any] = [item.sample for item in items]
+        if isinstance(self._work, Prepares):
+            ready = [item.ready for item in items if item.ready is not None]
+            work = ready if len(ready) == len(items) else self._work.prepare(work)
+        return self._work.process(work, [item.delivery.record.offset for item in items])
+
+    async def _in(self, thread: ThreadPoolExecutor, function: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(thread, function, *arguments)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

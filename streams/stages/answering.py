@@ -51,4 +51,4 @@ def tell_times(settings: Settings, longest_s: float) -> None:
         log.info("a call may take %g s; a rebalance or a stop waits %g s (worker.drain_s) for it", longest_s, drain_s)
 
 
-STAGE = Stage(name="answering", source="prompts", outputs=("answers", "scored"), load=load)
+STAGE = Stage(name="answering", source="prompts", outputs=("answers", "scored"), load=load, asks_models=True)

@@ -62,4 +62,6 @@ def _next_topic(sample: Sample) -> str:
     return "answers" if sample.answer else "prompts"
 
 
-STAGE = Stage(name="rewriting", source="collected", outputs=("prompts", "answers", "scored"), load=load)
+STAGE = Stage(
+    name="rewriting", source="collected", outputs=("prompts", "answers", "scored"), load=load, asks_models=True
+)

@@ -7,13 +7,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from processors.errors import ProcessorError
-from schemas import Sample
 from streams.delivery.fates import Output
 from streams.delivery.microbatch import BatchLimits
 from streams.stage import Context, Stage
 
 if TYPE_CHECKING:
-    from processors.scoring import Scorer
+    from processors.scoring import Ready, Scorer
 
 
 class ScoringWork:
@@ -21,12 +20,12 @@ class ScoringWork:
 
     def __init__(self, scorer: "Scorer", limits: BatchLimits) -> None:
         self.limits = limits
-        self.cost = scorer.cost
+        self.cost, self.prepare = scorer.cost, scorer.prepare
         self._scorer = scorer
 
-    def process(self, samples: Sequence[Sample], offsets: Sequence[int]) -> list[list[Output] | Exception]:
+    def process(self, ready: "Sequence[Ready]", offsets: Sequence[int]) -> list[list[Output] | Exception]:
         """One scored sample for each answer."""
-        scored = self._scorer.process(samples)
+        scored = self._scorer.process(ready)
         return [s if isinstance(s, ProcessorError) else [Output("scored", s)] for s in scored]
 
     async def start_at(self, partition: int) -> None:

@@ -61,11 +61,15 @@ class Pipeline:
         return json.loads(done.stdout)
 
     @contextmanager
-    def up(self) -> Iterator[None]:
-        """`siftstream up` in the background; stopped with Ctrl-C's signal, and it must end with exit code 0."""
+    def up(self, *stages: str) -> Iterator[None]:
+        """`siftstream up` in the background; stopped with Ctrl-C's signal, and it must end with exit code 0.
+
+        Without names it runs the stages that need no language model.
+        """
+        chosen = [f"--stage={name}" for name in stages or ("scoring", "diversity")]
         with (self.directory / "up.log").open("ab") as log:
             self._up = subprocess.Popen(
-                self.command("up"), env=self._environment, stdout=log, stderr=log, start_new_session=True
+                self.command("up", *chosen), env=self._environment, stdout=log, stderr=log, start_new_session=True
             )
         try:
             self.until(lambda: self.records("model") >= 0)
@@ -108,6 +112,11 @@ class Pipeline:
         """Records in a topic; -1 while nobody answers."""
         now = self._ask(lambda wire: status.take(wire, self._prefix))
         return now.records(noun) if now else -1
+
+    def lag(self) -> int:
+        """Records that wait at any stage; -1 while nobody answers."""
+        now = self._ask(lambda wire: status.take(wire, self._prefix))
+        return now.lag if now else -1
 
     def settled(self, count: int) -> bool:
         """Whether `count` identities came in, none is pending, and no stage has anything left to do."""

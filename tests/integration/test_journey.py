@@ -14,6 +14,7 @@ import pytest
 from processors.export import verify
 from processors.skills import LIBRARY, load_skills, seed_rows
 from streams.connection import Connection
+from streams.topology import BY_NAME
 from tests.conftest import real_kafka
 from tests.integration.pipeline import Pipeline
 
@@ -117,6 +118,25 @@ def test_stages_killed_under_way_and_everything_killed_at_once(tmp_path: Path) -
     with pipeline.up():
         pipeline.until(lambda: pipeline.settled(ROWS))
         check_the_end(pipeline, ROWS)
+
+
+def test_prompts_are_synthesized_rewritten_and_answered_by_a_real_model(tmp_path: Path) -> None:
+    """Each of the three ways by which a prompt comes, up to its end."""
+    pipeline = Pipeline(tmp_path, SIFT_LOCAL_MODEL_THREADS="1")
+    bare = [{key: row[key] for key in ("instruction", "language")} for row in rows()[:4]]
+    with pipeline.up(*BY_NAME):
+        made = orjson.loads(pipeline.run("synthesize", "--count", "1", "--json", timeout_s=240).stdout)
+        assert made["accepted"] == 1
+        assert pipeline.run("ingest", str(write(tmp_path / "a.jsonl", bare[:2]))).returncode == 0
+        assert pipeline.run("ingest", "--rewrite", str(write(tmp_path / "b.jsonl", bare[2:]))).returncode == 0
+        pipeline.until(lambda: pipeline.lag() == 0, timeout_s=240)
+        account = pipeline.json("ledger")
+        assert account["balanced"]
+        assert (account["in"] >= 5, account["pending"], account["dead"]) == (True, {}, {})
+        wrote = {(row["stage"], row["samples"] > 0) for row in pipeline.json("models")}
+        assert {("synthesis", True), ("answering", True)} <= wrote
+        (total,) = [scope for scope in pipeline.json("budget") if scope["scope"] == "total"]
+        assert total["spent"]["tokens"] > 0
 
 
 def test_no_broker_is_a_clear_error_and_not_a_wait(tmp_path: Path) -> None:

@@ -348,15 +348,20 @@ def test_what_cannot_be_ingested_is_one_sentence(
     assert "Traceback" not in result.stderr
 
 
+def records(here: Here, noun: str) -> int:
+    (found,) = [topic["records"] for topic in here.shown("status")["topics"] if topic["topic"] == noun]
+    return int(found)
+
+
 def test_following_ends_with_a_signal_and_the_count(here: Here, tmp_path: Path) -> None:
     file = tmp_path / "growing.jsonl"
     file.write_text('{"prompt": "a"}\n')
     with here.start("ingest", "--follow", str(file), "--json") as process:
-        while not here.shown("status")["topics"][0]["records"]:
+        while not records(here, "prompts"):
             assert process.poll() is None
         with file.open("a") as stream:
             stream.write('{"prompt": "b"}\n')
-        while here.shown("status")["topics"][0]["records"] < 2:
+        while records(here, "prompts") < 2:
             assert process.poll() is None
         process.terminate()
         out, err = process.communicate(timeout=30)

@@ -35,6 +35,7 @@ async def test_the_report_counts_what_was_decided(embedded: Connection, prefix: 
 
     shown = await call(embedded, prefix, tmp_path, "report")
     assert "effective clusters" in shown.output
+    assert "suggests new_cluster_distance 0.55, near_duplicate 0.90" in " ".join(shown.output.split())
     assert f"curated {report['curated']}" in shown.output
 
 

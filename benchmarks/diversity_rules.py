@@ -1,0 +1,126 @@
+"""The keep rules side by side on real instructions with real IFD scores, for `benchmarks/diversity.py`.
+
+Every rule goes through the same fold (`processors.diversity`) at the same number of kept samples. Random, IFD-only and
+quota are given no near-duplicate gate, since that is part of the gain's rule. DEITA's rule (arXiv 2312.15685, 3.3)
+takes the highest scores whose nearest kept neighbour is not too near; here it is online, and IFD is the score.
+"""
+
+import base64
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from processors.calibration import Seeds
+from processors.clusterers import build
+from processors.diversity import Diversity
+from processors.diversity_config import DiversityConfig
+from processors.keep_rule import Candidate, KeepRule, Verdict
+from processors.plain_rules import ClusterQuota, IfdThreshold
+from processors.seen import SeenIds
+from processors.streaming_gain import StreamingGain
+from processors.vendi import effective_clusters, vendi
+from processors.windows import State
+from schemas import Answer, Embedding, Prompt, Sample, Score
+
+NEAR = 0.85
+"""Cosine of a near duplicate here: the strict setting, since at 0.90 a pool of this size holds next to none."""
+Vectors = NDArray[np.float32]
+
+
+class Random:
+    """Kept by chance."""
+
+    name = "random"
+
+    def __init__(self, config: DiversityConfig, n_clusters: int) -> None:
+        self._rate = config.keep_rate
+        self._draw = random.Random(0)
+
+    def judge(self, candidate: Candidate) -> Verdict:
+        drawn = self._draw.random()
+        return Verdict(total=drawn, threshold=None, reason="gain" if drawn < self._rate else "below_threshold")
+
+    def forget(self, cluster: int) -> None: ...
+    def forget_scores(self) -> None: ...
+    def state(self) -> State:
+        return {}
+
+    def load(self, state: Mapping[str, NDArray[Any]]) -> None: ...
+
+
+class Deita(IfdThreshold):
+    """The highest IFD, of those without a near kept neighbour: the gate of the fold does the second part."""
+
+    name = "deita"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """What is chosen from, in order of arrival. `topics` are those of an offline k-means, the same for all rules."""
+
+    samples: Sequence[Sample]
+    vectors: Vectors
+    ifd: NDArray[np.float64]
+    topics: NDArray[np.int64]
+
+
+def compare(pool: Pool, seeds: Seeds | None, keep_rate: float) -> dict[str, dict[str, float]]:
+    """A row of figures per rule. The gain comes first: the others have to keep as many as it did."""
+    passing = int(((pool.ifd < 1.0) & ~np.isnan(pool.ifd)).sum())
+    kept = run(pool, seeds, StreamingGain, keep_rate, NEAR)
+    table = {"gain": figures(pool, kept)}
+    ways = {"random": (Random, 1.0), "ifd": (IfdThreshold, 1.0), "deita": (Deita, NEAR), "quota": (ClusterQuota, 1.0)}
+    for name, (rule, near) in ways.items():
+        table[name] = figures(pool, run(pool, seeds, rule, kept.sum() / passing, near))
+    return table
+
+
+def run(pool: Pool, seeds: Seeds | None, rule: Any, keep_rate: float, near: float) -> NDArray[np.bool_]:
+    """Which samples a rule keeps."""
+    config = DiversityConfig(keep_rate=keep_rate, near_duplicate=near, warm_up=10)
+    clusters = build(config, seeds)
+    judge: KeepRule = rule(config, clusters.n_clusters)
+    fold = Diversity(seen=SeenIds(":memory:"), config=config, clusters=clusters, rule=judge)
+    decided = [fold.decide(sample, offset) for offset, sample in enumerate(pool.samples)]
+    return np.array([bool(d and d.decision and d.decision.outcome == "curated") for d in decided])
+
+
+def figures(pool: Pool, kept: NDArray[np.bool_]) -> dict[str, float]:
+    """What was kept: how many, of how many topics, how many with a near kept neighbour, how hard, how varied."""
+    vectors = pool.vectors[kept]
+    cosines = vectors @ vectors.T - 2.0 * np.eye(len(vectors), dtype=np.float32)
+    return {
+        "kept": int(kept.sum()),
+        "effective_clusters": effective_clusters(np.bincount(pool.topics[kept])),
+        "near_duplicate_rate": float((cosines.max(axis=1) >= NEAR).mean()),
+        "mean_ifd": float(np.nanmean(pool.ifd[kept])),
+        "vendi": vendi(vectors),
+    }
+
+
+def sample_of(number: int, prompt: Prompt, vector: Vectors, ifd: float) -> Sample:
+    """A sample as scoring leaves it."""
+    f16 = base64.b64encode(vector.astype("<f2").tobytes()).decode()
+    return Sample(
+        sample_id=f"{number:032x}",
+        prompt=prompt,
+        answer=Answer(text="(left out)"),
+        embedding=Embedding(model="minilm", dims=len(vector), f16=f16),
+        score=Score(
+            ifd=None if np.isnan(ifd) else ifd,
+            nll_cond=None,
+            nll_uncond=None,
+            n_cond=2,
+            n_uncond=1,
+            convention="superfilter",
+            template="plain",
+            model="smollm2-135m",
+            model_hash="",
+            dtype="float32",
+            flags=("nan",) if np.isnan(ifd) else (),
+        ),
+    )

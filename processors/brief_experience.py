@@ -1,0 +1,108 @@
+"""Which samples a scorer should have seen before it scores: Cherry_LLM's "brief experience" (arXiv 2308.12032).
+
+The instructions are clustered by their embeddings, and each cluster gives a few samples of middling difficulty:
+evenly between two percentiles of the instructions' own perplexity. One epoch on them (`fine_tuning`) shows the model
+what an answer to an instruction looks like.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_ROUNDS = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PickConfig:
+    """How many samples, and which; the defaults are the paper's 100 × 10."""
+
+    clusters: int = 100
+    """Clusters of instructions."""
+    per_cluster: int = 10
+    """Samples from each; a smaller cluster gives all it has."""
+    low_percentile: float = 25.0
+    """Instructions below this percentile of perplexity in their cluster are too easy."""
+    high_percentile: float = 75.0
+    """Instructions above it are too odd."""
+    seed: int = 0
+    """Of the clustering."""
+
+    def __post_init__(self) -> None:
+        if self.clusters < 1 or self.per_cluster < 1:
+            raise ValueError("clusters and per_cluster must be at least 1")
+        if not 0 <= self.low_percentile <= self.high_percentile <= 100:
+            raise ValueError("low_percentile and high_percentile lie between 0 and 100, in this order")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuningConfig:
+    """Alpaca's recipe, for one epoch."""
+
+    learning_rate: float = 2e-5
+    """The highest; it rises over the first 3 % of the steps and then falls to zero along a cosine."""
+    batch_size: int = 32
+    """Samples of one step; Alpaca has 128 of 52,000, here there are about a thousand in all."""
+    seed: int = 0
+    """Of the order of the samples, and of dropout."""
+
+    def __post_init__(self) -> None:
+        if self.learning_rate <= 0 or self.batch_size < 1:
+            raise ValueError("learning_rate must be above 0, batch_size at least 1")
+
+
+def pick(vectors: NDArray[np.float32], difficulty: Sequence[float], config: PickConfig) -> list[int]:
+    """Indices of the picked samples, cluster by cluster, each in the order of the data.
+
+    `vectors` are the unit embeddings of the instructions, shape (N, D); `difficulty` any measure of the same order as
+    their perplexity, N values.
+    """
+    labels = kmeans(vectors, config.clusters, np.random.default_rng(config.seed))
+    values = np.asarray(difficulty, np.float64)
+    picked: list[int] = []
+    for cluster in range(config.clusters):
+        picked += _middle(np.flatnonzero(labels == cluster), values, config)
+    return picked
+
+
+def _middle(members: NDArray[np.int64], difficulty: NDArray[np.float64], config: PickConfig) -> list[int]:
+    if len(members) < config.per_cluster:
+        return [int(index) for index in members]
+    low, high = np.percentile(difficulty[members], [config.low_percentile, config.high_percentile])
+    middle = members[(difficulty[members] >= low) & (difficulty[members] <= high)]
+    step = max(1, len(middle) // config.per_cluster)
+    return [int(index) for index in middle[::step][: config.per_cluster]]
+
+
+def kmeans(vectors: NDArray[np.float32], k: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """The cluster in [0, k) of each of `vectors` (N, D): Lloyd's algorithm from k-means++ centres."""
+    centres = _spread(vectors, min(k, len(vectors)), rng)
+    labels = np.full(len(vectors), -1, np.int64)
+    for _ in range(_ROUNDS):
+        nearest = _squared_distances(vectors, centres).argmin(1)
+        if np.array_equal(nearest, labels):
+            break
+        labels = nearest
+        for cluster in np.unique(labels):
+            centres[cluster] = vectors[labels == cluster].mean(0)
+    return labels
+
+
+def _spread(vectors: NDArray[np.float32], k: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """k-means++: each next centre drawn in proportion to its squared distance from those before."""
+    chosen = [int(rng.integers(len(vectors)))]
+    distance = _squared_distances(vectors, vectors[chosen])[:, 0]
+    while len(chosen) < k:
+        total = distance.sum()
+        share = distance / total if total > 0 else None
+        chosen.append(int(rng.choice(len(vectors), p=share)))
+        distance = np.minimum(distance, _squared_distances(vectors, vectors[chosen[-1:]])[:, 0])
+    return vectors[chosen].copy()
+
+
+def _squared_distances(vectors: NDArray[np.float32], centres: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Shape (N, K), never negative."""
+    squares = np.square(vectors).sum(1)[:, None] + np.square(centres).sum(1) - 2.0 * (vectors @ centres.T)
+    distances: NDArray[np.float64] = np.maximum(squares, 0.0).astype(np.float64)
+    return distances

@@ -1,13 +1,12 @@
 """Which samples have been decided already: an exact set on disk, so that its memory stays flat."""
 
-import itertools
-import os
 import re
 import sqlite3
 from pathlib import Path
 
+from processors.broken_files import is_broken, move_aside
+
 _APPLICATION = 0x53494654  # "SIFT"; SQLite's mark for "this file belongs to this program"
-_BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _OUR_ID = re.compile("[0-9a-f]{32}")
 _BATCH = 1000
 _SCHEMA = f"""
@@ -98,7 +97,7 @@ def _open(path: Path | str) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     if not _is_sound(db):
         db.close()
-        _move_aside(Path(path))
+        move_aside(Path(path))
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     if not _tables(db):
         db.executescript(_SCHEMA)
@@ -114,7 +113,7 @@ def _is_sound(db: sqlite3.Connection) -> bool:
         (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
         return bool(verdict == "ok" and application == (_APPLICATION if _tables(db) else 0))
     except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode & 0xFF not in _BROKEN:  # the low byte is the primary result code
+        if not is_broken(error):
             raise
         return False
 
@@ -122,11 +121,3 @@ def _is_sound(db: sqlite3.Connection) -> bool:
 def _tables(db: sqlite3.Connection) -> int:
     (tables,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     return int(tables)
-
-
-def _move_aside(path: Path) -> None:
-    free = next(n for n in itertools.count(1) if not path.with_name(f"{path.name}.aside-{n}").exists())
-    for suffix in ("", "-wal", "-shm"):
-        part = path.with_name(path.name + suffix)
-        if part.exists():
-            os.replace(part, path.with_name(f"{path.name}.aside-{free}{suffix}"))

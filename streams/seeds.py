@@ -14,8 +14,9 @@ from processors.synthesis.seeds import seed_samples
 from schemas import Sample, encode
 from streams.delivery.producer import Message, Sender
 from streams.errors import StreamsError
-from streams.reading import records, sample_of, span
-from streams.topics import BY_NOUN, partitions_of
+from streams.reading import records, sample_of
+from streams.tail import Tail
+from streams.topics import BY_NOUN
 from streams.wire import Wire
 
 
@@ -57,7 +58,7 @@ class Seeds:
         self._wire = wire
         self._prefix = prefix
         self._pool = pool
-        self._offset = 0
+        self._tail = Tail(wire, prefix, "seeds")
 
     async def load(self, folders: Sequence[Path]) -> list[Sample]:
         """Fill the pool; return synthetic prompts that are in `prompts` and not in `seeds`. Raises `BadSkills`."""
@@ -68,12 +69,8 @@ class Seeds:
 
     async def follow(self) -> None:
         """Add what came to the `seeds` topic since the last time."""
-        (tp,) = partitions_of(self._prefix, "seeds")
-        start, end = await span(self._wire, tp)
-        async for record in self._wire.read(tp, max(start, self._offset), end):
-            if sample := sample_of(record):
-                self._pool.add(sample)
-        self._offset = end
+        async for sample in self._tail.fresh():
+            self._pool.add(sample)
 
     async def _synthetic(self) -> list[Sample]:
         made = []

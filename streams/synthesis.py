@@ -2,13 +2,13 @@
 
 An accepted prompt goes to `prompts` and then to `seeds`, a rejected one to `scored`, where the writer of ends rejects
 it by its fault. A prompt counts when the broker has confirmed both. A call that is cut short is only money; what was
-judged is sent.
+judged is sent. A policy that learns is told what the `feedback` topic holds, from its beginning on, before it chooses.
 """
 
 import asyncio
 import math
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -16,7 +16,8 @@ from pathlib import Path
 
 from processors.errors import ProcessorError
 from processors.synthesis.config import SynthesisConfig
-from processors.synthesis.policy import Uniform
+from processors.synthesis.policies import make_policy
+from processors.synthesis.policy import Policy
 from processors.synthesis.pool import Pool
 from processors.synthesis.self_instruct import Harvest, SelfInstruct
 from streams import seeds as seeds_module
@@ -28,6 +29,7 @@ from streams.llm import open_models
 from streams.pace import Pace, Steadily
 from streams.seeds import Seeds
 from streams.settings import Settings
+from streams.tail import Tail
 from streams.tally import Tally
 from streams.wire import Wire
 
@@ -42,11 +44,18 @@ class Synthesis:
     """Makes calls, several at a time, until its pace has come to its end or it is told to stop."""
 
     def __init__(
-        self, source: SelfInstruct, seeds: Seeds, sender: Sender, prefix: str, config: SynthesisConfig, pace: Pace
+        self,
+        source: SelfInstruct,
+        follow: Callable[[], Awaitable[None]],
+        sender: Sender,
+        prefix: str,
+        config: SynthesisConfig,
+        pace: Pace,
     ) -> None:
+        """`follow` takes in what the topics bring for pool and policy; it is called before calls begin."""
         self.tally = Tally()
         self._source = source
-        self._seeds = seeds
+        self._follow = follow
         self._sender = sender
         self._prefix = prefix
         self._config = config
@@ -61,7 +70,7 @@ class Synthesis:
         stopped = asyncio.create_task(stop.wait())
         try:
             while not stop.is_set() and not self._pace.reached(self.tally):
-                await self._seeds.follow()
+                await self._follow()
                 await self._begin_calls()
                 waited_for = {stopped, *self._calls}
                 await asyncio.wait(waited_for, timeout=_LOOK_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
@@ -130,9 +139,11 @@ async def open_synthesis(
         seeds = Seeds(wire, prefix, pool)
         await seeds_module.push(sender, prefix, await seeds.load([Path(config.skills)] if config.skills else []))
         _refuse_unknown(names, pool)
+        deficit_weight = settings.diversity.deficit_weight
+        policy = make_policy(config, deficit_weight, lambda: names or pool.task_types(), rng)
         source = SelfInstruct(
             pool=pool,
-            policy=Uniform(lambda: names or pool.task_types(), config.languages, rng),
+            policy=policy,
             models=models.client,
             routes=models.routes,
             config=config,
@@ -145,7 +156,18 @@ async def open_synthesis(
             return next(stage.lag for stage in now.stages if stage.stage == "answering")
 
         pace = pace or Steadily(config.per_minute, config.target_lag, waiting)
-        yield Synthesis(source, seeds, sender, prefix, config, pace)
+        follow = _follower(seeds, Tail(wire, prefix, "feedback"), policy)
+        yield Synthesis(source, follow, sender, prefix, config, pace)
+
+
+def _follower(seeds: Seeds, feedback: Tail, policy: Policy) -> Callable[[], Awaitable[None]]:
+    async def follow() -> None:
+        await seeds.follow()
+        if policy.name != "uniform":  # which has no use for it
+            async for sample in feedback.fresh():
+                policy.observe(sample)
+
+    return follow
 
 
 def _refuse_unknown(names: Sequence[str], pool: Pool) -> None:

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator
 from processors.skills import LANGUAGES
 
 Style = Literal["list", "turns", "json"]
+PolicyName = Literal["uniform", "coverage"]
 
 
 def _split(value: Any) -> Any:
@@ -37,6 +38,12 @@ class SynthesisConfig:
     """How the model is asked: ``turns`` shows the examples as turns of a chat and gets one prompt per call, which a
     small model understands best; ``list`` continues a numbered list (the paper's way) and ``json`` asks for JSON by
     schema: several prompts per call for a fraction of the tokens, if the model is a strong one."""
+    policy: PolicyName = "uniform"
+    """Which task types are asked for: ``uniform`` takes all alike; ``coverage`` learns from what was kept, and prefers
+    those that bring much per token where little is there."""
+    coverage_exponent: float = 0.5
+    """With policy ``coverage``: how much more a prompt pays where little is there. 0 asks for yield alone, which costs
+    variety; 2 asks for variety at the cost of yield."""
     human_examples: int = 6
     """Examples per call out of the skill library and your own seeds."""
     generated_examples: int = 2
@@ -71,6 +78,8 @@ class SynthesisConfig:
             raise ValueError("per_call, in_flight, max_candidates and min_words are at least 1")
         if self.max_words < self.min_words:
             raise ValueError("max_words is at least min_words")
+        if self.coverage_exponent < 0:
+            raise ValueError("coverage_exponent is not negative")
         if not 0 < self.max_similarity <= 1:
             raise ValueError("max_similarity is above 0 and at most 1")
         if self.per_minute < 0 or self.target_lag < 0:

@@ -5,24 +5,36 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from processors.synthesis.pool import Example
+from schemas import Sample
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """One call to make: its task type and language."""
+    """One call to make: its task type and language.
+
+    `examples` are to be among those shown to the model, `avoid` are instructions that it is asked not to repeat.
+    """
 
     task_type: str
     language: str
+    examples: tuple[Example, ...] = ()
+    avoid: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feedback:
-    """What came of a call: candidates in its reply, how many of them were accepted, tokens in and out, and money."""
+    """What came of a call: candidates in its reply, how many of them were accepted, tokens in and out, and money.
+
+    A `fruitless` call brought nothing that is decided about later: no whole task, or nothing but known ones.
+    """
 
     choice: Choice
     candidates: int
     accepted: int
     tokens: int
     cost_usd: float
+    fruitless: bool = False
 
 
 class Policy(Protocol):
@@ -35,6 +47,9 @@ class Policy(Protocol):
 
     def learn(self, feedback: Feedback) -> None:
         """Take note of how a call ended."""
+
+    def observe(self, sample: Sample) -> None:
+        """Take note of a decided sample, as `feedback_of` gives it: one of synthesis, or any that was kept."""
 
 
 class Uniform:
@@ -55,4 +70,7 @@ class Uniform:
         return Choice(task_type=self._rng.choice(self._task_types()), language=self._rng.choice(self._languages))
 
     def learn(self, feedback: Feedback) -> None:
+        """Nothing."""
+
+    def observe(self, sample: Sample) -> None:
         """Nothing."""

@@ -1,6 +1,7 @@
 """The pool: the prompts that examples are drawn from and that a new one must differ from."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from processors.synthesis.rouge import RougeIndex
@@ -67,16 +68,27 @@ class Pool:
         """The task types that have a prompt, sorted."""
         return sorted({task_type for task_type, _, _ in self._shelves})
 
-    def draw(self, task_type: str, language: str, human: int, generated: int, rng: random.Random) -> list[Example]:
+    def draw(
+        self,
+        task_type: str,
+        language: str,
+        human: int,
+        generated: int,
+        rng: random.Random,
+        chosen: Sequence[Example] = (),
+    ) -> list[Example]:
         """Examples at random and in random order: `generated` ones as far as there are some, human ones for the rest.
 
-        All are of the task type and in the language; where there is no such prompt, other languages take its place.
+        Those `chosen` already are among them, in the place of generated ones first. All are of the task type and in the
+        language; where there is no such prompt, other languages take its place.
         """
-        made = self._shelves.get((task_type, language, True), [])
-        chosen = rng.sample(made, min(generated, len(made)))
-        given = self._shelves.get((task_type, language, False), [])
+        known = {example.prompt for example in chosen}
+        chosen = list(chosen)
+        made = [e for e in self._shelves.get((task_type, language, True), []) if e.prompt not in known]
+        chosen += rng.sample(made, min(max(generated - len(chosen), 0), len(made)))
+        given = [e for e in self._shelves.get((task_type, language, False), []) if e.prompt not in known]
         if not chosen and not given:
             given = [example for (name, _, _), shelf in self._shelves.items() if name == task_type for example in shelf]
-        chosen += rng.sample(given, min(human + generated - len(chosen), len(given)))
+        chosen += rng.sample(given, min(max(human + generated - len(chosen), 0), len(given)))
         rng.shuffle(chosen)
         return chosen

@@ -26,19 +26,34 @@ SCHEMA: Mapping[str, Any] = {
 }
 """The reply of style ``json``."""
 
+_AVOIDED = 4
+_AVOIDED_LONGEST = 120
+"""Instructions that are not to be repeated, and characters of each: enough to know them by."""
+
 _NAMES = {"de": "German", "en": "English", "es": "Spanish", "fr": "French", "it": "Italian", "ja": "Japanese"}
 _NAMES |= {"ar": "Arabic", "hi": "Hindi", "ko": "Korean", "pt": "Portuguese", "ru": "Russian", "zh": "Chinese"}
 
 
 def messages(
-    style: Style, kind: Kind, language: str, examples: Sequence[Prompt], count: int, system: str = ""
+    style: Style,
+    kind: Kind,
+    language: str,
+    examples: Sequence[Prompt],
+    count: int,
+    system: str = "",
+    avoid: Sequence[str] = (),
 ) -> tuple[Message, ...]:
-    """The chat that asks for `count` more prompts like `examples`; `system` is the route's own system prompt."""
+    """The chat that asks for `count` more prompts like `examples`, and for none of those to `avoid`.
+
+    `system` is the route's own system prompt.
+    """
     head = (Message(role="system", content=system),) if system else ()
     if style == "turns":
-        return (*head, *_turns(kind, language, examples))
-    ask = _json(kind, language, examples, count) if style == "json" else _list(kind, language, examples, count)
-    return (*head, Message(role="user", content=ask))
+        *turns, last = _turns(kind, language, examples)
+    else:
+        form = _json if style == "json" else _list
+        turns, last = [], Message(role="user", content=form(kind, language, examples, count))
+    return (*head, *turns, Message(role="user", content=last.content + _not_again(avoid)))
 
 
 def _list(kind: Kind, language: str, examples: Sequence[Prompt], count: int) -> str:
@@ -65,6 +80,11 @@ def _turns(kind: Kind, language: str, examples: Sequence[Prompt]) -> list[Messag
     for prompt, ask in zip(examples, asks[1:], strict=True):
         turns += [Message(role="assistant", content=_shown(prompt)), Message(role="user", content=ask)]
     return turns
+
+
+def _not_again(avoid: Sequence[str]) -> str:
+    shown = "; ".join(f'"{instruction[:_AVOIDED_LONGEST]}"' for instruction in avoid[:_AVOIDED])
+    return f" Do not repeat any of these: {shown}." if shown else ""
 
 
 def _wanted(kind: Kind, language: str) -> str:

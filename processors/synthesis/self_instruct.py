@@ -43,6 +43,7 @@ class Harvest:
             accepted=len(self.accepted),
             tokens=self.completion.tokens_in + self.completion.tokens_out,
             cost_usd=self.completion.cost_usd,
+            fruitless=not (self.accepted or self.rejected or self.reasons["surplus"]),
         )
 
 
@@ -76,7 +77,12 @@ class SelfInstruct:
         """
         choice, config = self._policy.choose(), self._config
         examples = self._pool.draw(
-            choice.task_type, choice.language, config.human_examples, config.generated_examples, self._rng
+            choice.task_type,
+            choice.language,
+            config.human_examples,
+            config.generated_examples,
+            self._rng,
+            choice.examples,
         )
         route = choose(self._routes, stage=STAGE, task_type=choice.task_type, language=choice.language)
         request = self._request(choice, examples, route, min(config.prompts_per_call, max(room(), 1)))
@@ -91,7 +97,7 @@ class SelfInstruct:
         kind, style = self._pool.kind(choice.task_type), self._config.style
         prompts = [example.prompt for example in examples]
         return ChatRequest(
-            messages=messages(style, kind, choice.language, prompts, count, route.system),
+            messages=messages(style, kind, choice.language, prompts, count, route.system, choice.avoid),
             max_tokens=min(route.max_tokens, _LONGEST_PROMPT * count),
             temperature=route.temperature,
             top_p=route.top_p,

@@ -25,7 +25,7 @@ class CannotWarmUp(StreamsError):
 
 @click.group()
 def scorer() -> None:
-    """The model that scores."""
+    """The model that scores: train it on a few of your samples before it scores the rest."""
 
 
 @scorer.command("warm-up")

@@ -11,34 +11,31 @@ import logging
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import Any
 
-import numpy as np
-import orjson
 from aiokafka.errors import KafkaError
-from numpy.typing import NDArray
 
-from processors.clustering import StreamKMeans
-from processors.diversity import Diversity, SnapshotError
-from processors.embedding import Embedder
+from processors.calibration import Seeds, embed_seeds
+from processors.clusterers import build
+from processors.diversity import Diversity
+from processors.diversity_config import DiversityConfig
+from processors.embedders import load_embedder
 from processors.errors import InvalidSample
-from processors.model_files import embedder_files
+from processors.fold_state import SnapshotError
 from processors.seen import SeenIds
 from processors.skills import LIBRARY, load_skills
-from schemas import Prompt, Sample
+from processors.synthesis.feedback import feedback_of
+from schemas import Sample
 from streams.delivery.fates import Output
 from streams.delivery.microbatch import BatchLimits
 from streams.delivery.producer import Message
 from streams.errors import StreamsError
 from streams.reading import sample_of, span
+from streams.snapshots import KEY, NotASnapshot, Snapshot, snapshots, topic
 from streams.stage import Context, Stage
 from streams.topics import partitions_of
 from streams.wire import TP, Wire
 
-KEY = b"diversity"
 _SNAPSHOTS = 3
-
-Vectors = NDArray[np.float32]
 
 log = logging.getLogger(__name__)
 
@@ -48,11 +45,11 @@ class DiversityWork:
 
     limits = BatchLimits(max_tokens=256, max_items=256, max_wait_s=0.05)
 
-    def __init__(self, context: Context, seen: SeenIds, seeds: Vectors) -> None:
+    def __init__(self, context: Context, seen: SeenIds, seeds: Seeds | None) -> None:
         self._context = context
         self._seen = seen
         self._seeds = seeds
-        self._fold = Diversity(**self._start())
+        self._fold = self._fresh()
         self._next = 0
         self._snapshot_at = 0
         self._snapshot_due = time.monotonic() + context.settings.snapshot.every_s
@@ -74,7 +71,8 @@ class DiversityWork:
             return error
         if decided is None or decided.sample_id in self._standing or decided.decision is None:
             return []
-        return [Output(decided.decision.outcome, decided)]
+        told = feedback_of(decided)
+        return [Output(decided.decision.outcome, decided), *([Output("feedback", told)] if told else [])]
 
     async def after_batch(self) -> None:
         """Write a snapshot where enough has happened since the last."""
@@ -99,41 +97,36 @@ class DiversityWork:
         state = await asyncio.to_thread(self._fold.snapshot)
         async with Wire(self._context.connection) as wire:
             ends = await wire.end_offsets(self._sinks())
-        header = {"next": self._next, "ends": [[tp.topic, tp.partition, end] for tp, end in ends.items()]}
-        value = orjson.dumps(header) + b"\n" + state
-        prefix = self._context.settings.prefix
-        await self._context.sender.send(Message(topic=f"{prefix}.model", key=KEY, value=value))
+        value = Snapshot(self._next, ends, state).encode()
+        await self._context.sender.send(Message(topic=topic(self._context.settings.prefix), key=KEY, value=value))
         self._snapshot_at = self._next
 
     async def _load_snapshot(self, wire: Wire) -> dict[TP, int]:
         """Restore the newest snapshot that can be read, or begin anew; return where the sinks ended then."""
-        (tp,) = partitions_of(self._context.settings.prefix, "model")
         # A few, not one: whatever else lands on the topic must not cost the state.
         last: deque[bytes] = deque(maxlen=_SNAPSHOTS)
-        async for record in wire.read(tp, *await span(wire, tp)):
-            if record.key == KEY and record.value:
-                last.append(record.value)
+        async for value in snapshots(wire, self._context.settings.prefix):
+            last.append(value)
         for value in reversed(last):
             try:
-                return self._adopt(value)
-            except (SnapshotError, orjson.JSONDecodeError, KeyError, TypeError) as error:
-                log.warning("a snapshot cannot be read (%s); trying the one before", error)
+                return self._adopt(Snapshot.decode(value))
+            except (SnapshotError, NotASnapshot) as error:
+                log.warning("a snapshot cannot be used (%s); trying the one before", error)
+        if last:
+            log.warning("no snapshot can be used: clusters and rule begin anew at the first record of `scored`")
         self._next = self._snapshot_at = 0
-        self._fold = Diversity(**self._start())
+        self._fold = self._fresh()
         return {}
 
-    def _start(self) -> dict[str, Any]:
-        """What an empty fold begins with: the same at every start, or replay would decide otherwise."""
-        config = self._context.settings.diversity
-        return {"seen": self._seen, "config": config, "clusters": StreamKMeans(seeds=self._seeds)}
+    def _fresh(self) -> Diversity:
+        return fresh_fold(self._context.settings.diversity, self._seen, self._seeds)
 
-    def _adopt(self, value: bytes) -> dict[TP, int]:
-        line, _, state = value.partition(b"\n")
-        header = orjson.loads(line)
-        ends = {TP(topic, p): end for topic, p, end in header["ends"]}
-        self._fold = Diversity.restore(state, **self._start())
-        self._next = self._snapshot_at = int(header["next"])
-        return ends
+    def _adopt(self, snapshot: Snapshot) -> dict[TP, int]:
+        fold = self._fresh()
+        fold.restore(snapshot.state)
+        self._fold = fold
+        self._next = self._snapshot_at = snapshot.next
+        return snapshot.ends
 
     async def _restore_seen(self, wire: Wire, ends: dict[TP, int]) -> None:
         """Make the seen ids those of the snapshot, and note what stands beyond it."""
@@ -159,20 +152,21 @@ class DiversityWork:
         return partitions_of(self._context.settings.prefix, "curated", "rejected")
 
 
+def fresh_fold(config: DiversityConfig, seen: SeenIds, seeds: Seeds | None) -> Diversity:
+    """What an empty fold begins with: the same at every start, or replay would decide otherwise."""
+    return Diversity(seen=seen, config=config, clusters=build(config, seeds))
+
+
+def load_seeds(embedder: str) -> Seeds:
+    """The skill library, where clusters begin, embedded by the model that samples are embedded by."""
+    return embed_seeds(load_skills(LIBRARY).values(), load_embedder(embedder, threads=1).embed)
+
+
 async def load(context: Context) -> DiversityWork:
-    """Embed the skill library, where clusters begin; the state itself is loaded when the partition is assigned."""
+    """Embed the skill library; the state itself is loaded when the partition is assigned."""
     context.directory.mkdir(parents=True, exist_ok=True)
-    seeds = await asyncio.to_thread(_seed_vectors, context.settings.scoring.embedder)
+    seeds = await asyncio.to_thread(load_seeds, context.settings.scoring.embedder)
     return DiversityWork(context, SeenIds(context.directory / "seen.sqlite"), seeds)
 
 
-def _seed_vectors(embedder: str) -> Vectors:
-    prompts = [
-        Prompt(instruction=seed.instruction, input=seed.input).text()
-        for task_type in load_skills(LIBRARY).values()
-        for seed in task_type.seeds
-    ]
-    return Embedder(*embedder_files(embedder), threads=1).embed(prompts)
-
-
-STAGE = Stage(name="diversity", source="scored", outputs=("curated", "rejected"), load=load, single=True)
+STAGE = Stage(name="diversity", source="scored", outputs=("curated", "rejected", "feedback"), load=load, single=True)

@@ -23,6 +23,7 @@ from streams.synthesis import Synthesis, UnknownTaskType, open_synthesis
 from streams.topics import partitions_of
 from streams.wire import Wire
 from tests.processors.llm.staged_server import Raw, StagedServer, staged
+from tests.processors.synthesis.world import decided
 from tests.streams.stages import arrived, feed, make_topics, number, until
 from tests.streams.synthesizing import lines, reply, settings_of, task
 
@@ -125,6 +126,33 @@ async def test_a_seed_that_is_sent_while_it_runs_is_drawn_from(place: Place) -> 
         pushes: list[asyncio.Future[None]] = []
         await place.make(30, on_turn=on_turn)
     assert shown()
+
+
+async def test_a_policy_that_learns_follows_the_feedback(place: Place) -> None:
+    """What was kept before it began is shown to the model at once, what is kept meanwhile later on."""
+    place.configure(policy="coverage")
+    before, meanwhile = (
+        decided(f"Tell of {subject}.", task_type="comparison", cluster=number, sample_id=subject * 8, lineage=())
+        for number, subject in enumerate(("ship", "lamp"))
+    )
+    await feed(place.connection, place.settings.prefix, [before], "feedback")
+    place.server.script.extend(reply(task(n)) for n in range(40))
+    feeding: list[asyncio.Future[None]] = []
+
+    def on_turn() -> None:
+        if not feeding:
+            feeding.append(
+                asyncio.ensure_future(feed(place.connection, place.settings.prefix, [meanwhile], "feedback"))
+            )
+
+    def shown(request: int) -> list[str]:
+        return [turn["content"] for turn in place.server.requests[request][1]["messages"]]
+
+    await place.make(30, on_turn=on_turn)
+    assert before.prompt.instruction in shown(0)
+    assert meanwhile.prompt.instruction not in shown(0)
+    assert {before.prompt.instruction, meanwhile.prompt.instruction} < set(shown(-1))
+    assert {sample.lineage[0].params["policy"] for sample in await place.topic("prompts")} == {"coverage"}
 
 
 async def test_a_users_own_folder_adds_a_task_type(place: Place, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import random
 from collections import Counter
 
 from processors.synthesis.policy import Choice, Feedback, Policy, Uniform
+from tests.processors.synthesis.world import decided
 
 
 def choices(policy: Policy, count: int) -> list[Choice]:
@@ -28,4 +29,5 @@ def test_a_task_type_that_comes_later_is_drawn_too_and_nothing_is_learnt() -> No
     assert {choice.task_type for choice in choices(policy, 9)} == {"a"}
     names.append("b")
     policy.learn(Feedback(choice=policy.choose(), candidates=9, accepted=0, tokens=900, cost_usd=1.0))
+    policy.observe(decided(task_type="b"))
     assert {choice.task_type for choice in choices(policy, 99)} == {"a", "b"}

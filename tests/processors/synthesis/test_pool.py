@@ -6,7 +6,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.synthesis.pool import Pool
+from processors.synthesis.pool import Example, Pool
 from processors.synthesis.seeds import Kind
 from schemas import Prompt
 from tests.processors.synthesis.pools import human, library, made, pool_of
@@ -32,6 +32,18 @@ def test_examples_are_six_human_and_two_generated_in_mixed_order() -> None:
 def test_human_examples_fill_the_gap_while_few_are_generated() -> None:
     assert len(drawn(pool_of(*(human(f"tale {n}") for n in range(9))))) == 8
     assert len(drawn(pool_of(made("made"), *(human(f"tale {n}") for n in range(3))))) == 4
+
+
+def test_chosen_examples_are_shown_once_and_take_the_place_of_generated_ones_first() -> None:
+    given, generated = [human(f"tale {n}") for n in range(9)], [made(f"made {n}") for n in range(9)]
+    pool = pool_of(*given, *generated)
+    chosen = [Example("one", Prompt(instruction="made 3")), Example("two", Prompt(instruction="found elsewhere"))]
+    for seed in range(20):
+        shown = [e.prompt.instruction for e in pool.draw("tales", "en", 6, 2, random.Random(seed), chosen)]
+        assert len(set(shown)) == len(shown) == 8
+        assert {"made 3", "found elsewhere"} < set(shown)
+        assert sum(text.startswith("tale") for text in shown) == 6
+    assert len(pool.draw("tales", "en", 1, 0, random.Random(1), chosen)) == 2
 
 
 def test_examples_are_of_the_task_type_and_in_the_language() -> None:

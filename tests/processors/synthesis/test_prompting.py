@@ -32,3 +32,14 @@ def test_kind_and_language_are_named_in_every_style() -> None:
 
 def test_the_routes_system_prompt_comes_first() -> None:
     assert messages("json", KIND, "en", EXAMPLES, 8, "You are terse.")[0].role == "system"
+
+
+def test_what_is_not_to_be_repeated_is_named_last_and_cut_short() -> None:
+    avoid = ["Tell of a lamp.", "long " * 100, "three", "four", "five"]
+    for style in ("list", "turns", "json"):
+        plain, told = (messages(style, KIND, "en", EXAMPLES, 8, avoid=each) for each in ((), avoid))
+        assert told[:-1] == plain[:-1]
+        added = told[-1].content.removeprefix(plain[-1].content)
+        assert added.startswith(' Do not repeat any of these: "Tell of a lamp."; "long')
+        assert added.endswith('"four".')
+        assert len(added) < 300

@@ -17,11 +17,11 @@ from processors.llm.config import BudgetConfig, EndpointConfig, Route
 from processors.llm.routes import NoRoute
 from processors.skills import LIBRARY, load_skills
 from processors.synthesis.config import SynthesisConfig
-from processors.synthesis.policy import Feedback, Uniform
-from processors.synthesis.pool import Pool
+from processors.synthesis.policy import Choice, Feedback, Uniform
+from processors.synthesis.pool import Example, Pool
 from processors.synthesis.seeds import seed_samples
 from processors.synthesis.self_instruct import Harvest, SelfInstruct
-from schemas import Sample, decode, encode, sample_id
+from schemas import Prompt, Sample, decode, encode, sample_id
 from tests.processors.llm.staged_server import Raw, StagedServer, completion_of, staged
 from tests.processors.synthesis.pools import human, pool_of
 
@@ -41,13 +41,15 @@ class Attentive(Uniform):
         self.told.append(feedback)
 
 
-def source(client: Client, pool: Pool, config: SynthesisConfig, *routes: Route) -> tuple[SelfInstruct, Attentive]:
+def source(
+    client: Client, pool: Pool, config: SynthesisConfig, *routes: Route, policy: type[Attentive] = Attentive
+) -> tuple[SelfInstruct, Attentive]:
     rng = random.Random(3)
-    policy = Attentive(pool.task_types, config.languages, rng)
+    learner = policy(pool.task_types, config.languages, rng)
     made = SelfInstruct(
-        pool=pool, policy=policy, models=client, routes=routes or (ROUTE,), config=config, clock=lambda: NOON, rng=rng
+        pool=pool, policy=learner, models=client, routes=routes or (ROUTE,), config=config, clock=lambda: NOON, rng=rng
     )
-    return made, policy
+    return made, learner
 
 
 @asynccontextmanager
@@ -150,6 +152,31 @@ async def test_an_empty_reply_is_one_candidate_without_a_task() -> None:
         for _ in range(2):
             harvest = await made.call(lambda: 1)
             assert (harvest.accepted, harvest.rejected, harvest.reasons) == ([], [], {"no_task": 1})
+
+
+async def test_what_the_policy_wants_shown_and_avoided_reaches_the_model() -> None:
+    shown = Example("curated-1", Prompt(instruction="Tell of a lighthouse."))
+
+    class Wanting(Attentive):
+        def choose(self) -> Choice:
+            return Choice(task_type="tales", language="en", examples=(shown,), avoid=("Tell of a lamp.",))
+
+    async with saying("Describe a storm at sea.") as (client, server):
+        made, _ = source(client, pool_of(human("Tell a tale of a queen.")), SynthesisConfig(), policy=Wanting)
+        (sample,) = (await made.call(lambda: 1)).accepted
+    turns = [turn["content"] for turn in server.requests[0][1]["messages"]]
+    assert "Tell of a lighthouse." in turns
+    assert "Tell of a lamp." in turns[-1]
+    assert "curated-1" in str(sample.lineage[0].params["seeds"]).split()
+
+
+async def test_a_call_is_fruitless_where_nothing_of_it_will_be_decided_about() -> None:
+    pool = pool_of(human("Tell a tale of a queen."))
+    async with saying(" ", "Tell a tale of a queen.", "Sing!", "Describe a storm at sea.") as (client, _):
+        made, policy = source(client, pool, SynthesisConfig())
+        for room in (1, 1, 1, 0):
+            await made.call(lambda room=room: room)  # type: ignore[misc]
+    assert [told.fruitless for told in policy.told] == [True, True, False, False]
 
 
 async def test_json_is_asked_for_by_schema_where_it_is_the_style() -> None:

@@ -1,0 +1,112 @@
+"""Coverage-guided synthesis: a bandit over task types that is paid for what was kept, and more where little was.
+
+Paying for yield alone makes a bandit dig where digging is easy, and variety falls below that of uniform draws. So a
+kept sample pays by the deficit of its topic, and examples come from clusters with little in them. The same idea as
+Prismatic Synthesis (arXiv 2505.20161), online and in the space of embeddings.
+"""
+
+import copy
+import math
+import random
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from river import bandit, stats
+
+from processors.synthesis.policy import Choice, Feedback
+from processors.synthesis.pool import STAGE, is_synthetic
+from processors.synthesis.sparse import KeptPrompts
+from schemas import Sample
+
+_PAID = (STAGE, "answering")
+_HIGHEST = 3.0
+_MOST_WAITING = 64
+"""Calls of which no decision has come back; older ones count as lost."""
+
+
+class CoverageGuided:
+    """Draws task types by upper confidence bounds on what their tokens earn; languages as often as each other.
+
+    A decided sample earns its `worth`, times the tokens that a sample usually takes over those that it took: yield per
+    token on a scale on which the confidence bound has the right size for models that write little or much.
+
+    Rewards are not stationary (a task type dries up, a topic fills), so their mean forgets: `stats.EWMean`. Decisions
+    come back long after the call; until then a call counts as one that brought nothing, or all calls in between would
+    go to one task type. Calls that brought no sample are forgotten with the process; the rest is learnt again from the
+    feedback. Equal seeds and equal events in equal order give equal choices.
+    """
+
+    name = "coverage"
+
+    def __init__(
+        self,
+        task_types: Callable[[], Sequence[str]],
+        languages: Sequence[str],
+        rng: random.Random,
+        *,
+        exponent: float,
+        deficit_weight: float,
+    ) -> None:
+        """`exponent` of the deficit: 0 pays for yield alone. `deficit_weight` is that of the keep rule."""
+        self._task_types = task_types
+        self._languages = languages
+        self._rng = rng
+        self._exponent = exponent
+        self._deficit_weight = deficit_weight
+        self._bandit = bandit.UCB(delta=0.3, reward_obj=stats.EWMean(0.1), burn_in=1, seed=rng.getrandbits(31))
+        self._usual_tokens = stats.EWMean(0.01)
+        self._waiting: deque[str] = deque(maxlen=_MOST_WAITING)
+        self._kept = KeptPrompts()
+
+    def choose(self) -> Choice:
+        """The task type that promises most, with examples from its sparse clusters."""
+        task_type, language = self._pull(), self._rng.choice(self._languages)
+        self._waiting.append(task_type)
+        found = self._kept.sparse(task_type, language, self._rng)
+        return Choice(task_type=task_type, language=language, examples=found.examples, avoid=found.avoid)
+
+    def _pull(self) -> str:
+        arms = list(self._task_types())
+        self._rng.shuffle(arms)  # of arms that were never tried River takes the first
+        expected = copy.deepcopy(self._bandit) if self._waiting else self._bandit
+        for arm in self._waiting:
+            expected.update(arm, 0.0)
+        return str(expected.pull(arms))
+
+    def learn(self, feedback: Feedback) -> None:
+        """A call without any sample has earned nothing. What the samples of others earn, their decisions tell."""
+        if feedback.fruitless:
+            self._pay(feedback.choice.task_type, 0.0)
+
+    def observe(self, sample: Sample) -> None:
+        """Take note of a decided sample."""
+        if sample.decision is None:
+            return
+        if sample.decision.outcome == "curated":
+            self._kept.add(sample)
+        if is_synthetic(sample):
+            self._pay(sample.task_type, self._earned(sample))
+
+    def _earned(self, sample: Sample) -> float:
+        tokens = sum(step.tokens_in + step.tokens_out for step in sample.lineage if step.stage in _PAID)
+        self._usual_tokens.update(tokens)
+        share = self._usual_tokens.get() / tokens if tokens else 1.0  # some endpoints do not tell
+        return worth(sample, self._exponent, self._deficit_weight) * share
+
+    def _pay(self, arm: str, earned: float) -> None:
+        self._bandit.update(arm, earned)
+        if arm in self._waiting:
+            self._waiting.remove(arm)
+
+
+def worth(sample: Sample, exponent: float, deficit_weight: float) -> float:
+    """min(3, deficit^exponent) of a kept sample; 0 of any other.
+
+    The deficit is read back from the decision's addend, weight · ln(deficit). A rule without that addend has a deficit
+    of 1.
+    """
+    decision = sample.decision
+    if decision is None or decision.outcome != "curated":
+        return 0.0
+    logarithm = (decision.deficit or 0.0) / deficit_weight if deficit_weight else 0.0
+    return min(_HIGHEST, math.exp(exponent * logarithm))

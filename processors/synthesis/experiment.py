@@ -1,0 +1,134 @@
+"""What a policy is worth: synthesis, answering, scoring and diversity in one process, for so many tokens.
+
+No topic and no broker: what comes of a call is decided at once and told to the policy. Two trials with the same seed
+and equal parts differ in their policy alone, and in what the model makes of it.
+"""
+
+import asyncio
+import random
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from processors.answering.answering import Answering
+from processors.answering.config import AnsweringConfig
+from processors.calibration import Seeds
+from processors.clusterers import build
+from processors.coverage import Coverage
+from processors.diversity import Diversity
+from processors.diversity_config import DiversityConfig
+from processors.errors import InvalidSample
+from processors.llm.client import Models
+from processors.llm.config import Route
+from processors.scoring import Scorer
+from processors.seen import SeenIds
+from processors.synthesis.config import PolicyName, SynthesisConfig
+from processors.synthesis.feedback import feedback_of
+from processors.synthesis.policies import make_policy
+from processors.synthesis.pool import Pool
+from processors.synthesis.self_instruct import Harvest, SelfInstruct
+from schemas import Sample
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What all trials share. `pool` are the prompts that each begins with, `seeds` where the clusters begin."""
+
+    models: Models
+    routes: Sequence[Route]
+    scorer: Scorer
+    synthesis: SynthesisConfig
+    answering: AnsweringConfig
+    diversity: DiversityConfig
+    pool: Sequence[Sample]
+    seeds: Seeds | None
+    clock: Callable[[], datetime]
+
+
+class Trial:
+    """One policy, from an empty bank on. `tokens` are those of synthesis and answering, in and out."""
+
+    def __init__(self, parts: Parts, policy: PolicyName, seed: int) -> None:
+        self.policy = policy
+        self.tokens = self.calls = self.accepted = self._offset = 0
+        self._parts = parts
+        self._config = replace(parts.synthesis, policy=policy)
+        pool, rng = Pool(), random.Random(seed)  # noqa: S311
+        for sample in parts.pool:
+            pool.add(sample)
+        self._policy = make_policy(self._config, parts.diversity.deficit_weight, pool.task_types, rng)
+        self._source = SelfInstruct(
+            pool=pool,
+            policy=self._policy,
+            models=parts.models,
+            routes=parts.routes,
+            config=self._config,
+            clock=parts.clock,
+            rng=rng,
+        )
+        self._answering = Answering(parts.models, parts.routes, parts.answering, parts.clock)
+        self._fold = Diversity(
+            seen=SeenIds(":memory:"), config=parts.diversity, clusters=build(parts.diversity, parts.seeds)
+        )
+        self._coverage = Coverage()
+
+    async def run(self, tokens: int, on_turn: Callable[[], None] = lambda: None) -> None:
+        """Go on until so many tokens are spent; the last turn is finished. `on_turn` is called after every turn.
+
+        Raises Transient or Outage as the client does.
+        """
+        while self.tokens < tokens:
+            calls = (self._source.call(lambda: sys.maxsize) for _ in range(self._config.in_flight))
+            await self._turn(await asyncio.gather(*calls))
+            on_turn()
+
+    async def _turn(self, harvests: Sequence[Harvest]) -> None:
+        self.calls += len(harvests)
+        self.tokens += sum(harvest.feedback().tokens for harvest in harvests)
+        accepted = [sample for harvest in harvests for sample in harvest.accepted]
+        self.accepted += len(accepted)
+        answered = [one for many in await asyncio.gather(*map(self._answer, accepted)) for one in many]
+        scored = await asyncio.to_thread(self._score, [sample for sample in answered if not sample.fault])
+        rejected = [sample for harvest in harvests for sample in harvest.rejected]
+        for sample in [*rejected, *(sample for sample in answered if sample.fault), *scored]:
+            self._decide(sample)
+
+    async def _answer(self, sample: Sample) -> list[Sample]:
+        try:
+            answers = await self._answering.answer(sample)
+        except InvalidSample:
+            return []  # no endpoint takes it: a dead letter
+        self.tokens += sum(one.lineage[-1].tokens_in + one.lineage[-1].tokens_out for one in answers)
+        return answers
+
+    def _score(self, samples: Sequence[Sample]) -> list[Sample]:
+        scorer = self._parts.scorer
+        return [one for one in scorer.process(scorer.prepare(samples)) if isinstance(one, Sample)] if samples else []
+
+    def _decide(self, sample: Sample) -> None:
+        self._offset += 1
+        try:
+            decided = self._fold.decide(sample, self._offset)
+        except InvalidSample:
+            return
+        if decided is not None:
+            self._coverage.add(decided)
+            if told := feedback_of(decided):
+                self._policy.observe(told)
+
+    def data(self) -> dict[str, Any]:
+        """The figures so far. Effective clusters and Vendi score are those of what was kept."""
+        found = self._coverage.summary()
+        return {
+            "policy": self.policy,
+            "tokens": self.tokens,
+            "calls": self.calls,
+            "accepted": self.accepted,
+            "curated": found["curated"],
+            "curated_per_1k_tokens": 1000.0 * found["curated"] / self.tokens if self.tokens else 0.0,
+            "effective_clusters": found["effective_clusters"],
+            "vendi": found["vendi"],
+            "rejected": found["rejected"],
+        }

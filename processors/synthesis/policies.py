@@ -1,0 +1,20 @@
+"""The policies by name."""
+
+import random
+from collections.abc import Callable, Sequence
+
+from processors.synthesis.config import SynthesisConfig
+from processors.synthesis.policy import Policy, Uniform
+
+
+def make_policy(
+    config: SynthesisConfig, deficit_weight: float, task_types: Callable[[], Sequence[str]], rng: random.Random
+) -> Policy:
+    """The policy that the settings name, before its first choice. `deficit_weight` is that of the keep rule."""
+    if config.policy == "uniform":
+        return Uniform(task_types, config.languages, rng)
+    from processors.synthesis.coverage import CoverageGuided  # River, which nothing else in synthesis needs
+
+    return CoverageGuided(
+        task_types, config.languages, rng, exponent=config.coverage_exponent, deficit_weight=deficit_weight
+    )

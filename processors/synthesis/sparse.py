@@ -1,0 +1,69 @@
+"""What was kept lately, cluster by cluster: the source of examples from topics of which little has been kept."""
+
+import math
+import random
+from collections import deque
+from dataclasses import dataclass, field
+
+from processors.synthesis.pool import Example
+from processors.synthesis.seeds import seed_name
+from schemas import Sample
+
+_REMEMBERED = 8
+"""Kept prompts per cluster: the latest."""
+_HALF_LIFE = 3000.0
+"""Kept samples after which one counts half, as in the keep rule's deficit."""
+_EXAMPLES = 2
+_SPARSEST = 4
+"""Examples come from two of so many clusters, at random: the emptiest may be one where nothing more is to be had."""
+_LONGEST = 600
+"""Characters of a prompt that is worth its place among the examples."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sparse:
+    """Examples out of clusters with little in them, and instructions of those clusters that are not to come again."""
+
+    examples: tuple[Example, ...] = ()
+    avoid: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Cluster:
+    """A decayed count, as it was when `at` samples had been kept, and the latest prompts."""
+
+    count: float = 0.0
+    at: int = 0
+    latest: deque[Sample] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+
+    def count_at(self, now: int) -> float:
+        return self.count * math.exp2((self.at - now) / _HALF_LIFE)
+
+
+class KeptPrompts:
+    """A decayed count of kept samples per cluster, and the latest prompts of each; bounded by the clusters' number."""
+
+    def __init__(self) -> None:
+        self._clusters: dict[int, _Cluster] = {}
+        self._kept = 0
+
+    def add(self, sample: Sample) -> None:
+        """Count in a curated sample. A long prompt, or one with turns before it, is counted and never shown."""
+        if sample.decision is None or sample.decision.cluster is None:
+            return
+        self._kept += 1
+        cluster = self._clusters.setdefault(sample.decision.cluster, _Cluster())
+        cluster.count, cluster.at = cluster.count_at(self._kept) + 1.0, self._kept
+        if not sample.prompt.history and len(sample.prompt.text()) <= _LONGEST:
+            cluster.latest.append(sample)
+
+    def sparse(self, task_type: str, language: str, rng: random.Random) -> Sparse:
+        """Two examples of this kind from sparse clusters, as far as there are some, and what else was kept there."""
+        order = sorted(self._clusters.values(), key=lambda cluster: cluster.count_at(self._kept))
+        fitting = [[s for s in c.latest if (s.task_type, s.language) == (task_type, language)] for c in order]
+        candidates = [samples for samples in fitting if samples][:_SPARSEST]
+        chosen = rng.sample(candidates, min(_EXAMPLES, len(candidates)))
+        return Sparse(
+            examples=tuple(Example(seed_name(samples[-1]), samples[-1].prompt) for samples in chosen),
+            avoid=tuple(sample.prompt.instruction for samples in chosen for sample in samples[-3:-1]),
+        )

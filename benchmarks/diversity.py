@@ -23,15 +23,15 @@ from numpy.typing import NDArray
 from river import cluster
 
 from benchmarks.diversity_data import Cache, Vectors, clinc, scored_rows
-from processors.calibration import Seeds, embed_seeds
-from processors.clusterers import build
-from processors.clustering import StreamKMeans
-from processors.dense_kmeans import DenseKMeans
-from processors.diversity import Diversity
-from processors.diversity_config import DiversityConfig
-from processors.embedders import load_embedder
-from processors.model_files import EMBEDDER_DEFAULT
-from processors.seen import SeenIds
+from processors.diversity.calibration import Seeds, embed_seeds
+from processors.diversity.clusterers import build
+from processors.diversity.clustering import StreamKMeans
+from processors.diversity.config import DiversityConfig
+from processors.diversity.dense_kmeans import DenseKMeans
+from processors.diversity.fold import Diversity
+from processors.diversity.seen import SeenIds
+from processors.embedding.embedders import load_embedder
+from processors.models.files import EMBEDDER_DEFAULT
 from processors.skills import LIBRARY, load_skills
 from schemas import Sample
 from tests.processors.scored import topic_stream

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from processors.embedders import load_embedder
-from processors.model_files import CAUSAL_DEFAULT, EMBEDDER_DEFAULT
+from processors.embedding.embedders import load_embedder
+from processors.models.files import CAUSAL_DEFAULT, EMBEDDER_DEFAULT
 from schemas import Prompt
 
 Vectors = NDArray[np.float32]
@@ -88,8 +88,8 @@ def scored_rows(
 def _ifd(pairs: Sequence[tuple[Prompt, str]], cache: Cache) -> NDArray[np.float64]:
     import torch  # the slow imports, only where nothing is cached
 
-    from processors.checkpoints import load_causal
-    from processors.ifd import Ifd, IfdScorer
+    from processors.models.checkpoints import load_causal
+    from processors.scoring.ifd import Ifd, IfdScorer
 
     checkpoint = load_causal(CAUSAL_DEFAULT, cache.folder, dtype=torch.float32, device="cpu")
     scorer = IfdScorer(checkpoint, MAX_LENGTH)

@@ -1,7 +1,7 @@
 """The keep rules side by side on real instructions with real IFD scores, for `benchmarks/diversity.py`.
 
-Every rule goes through the same fold (`processors.diversity`) at the same number of kept samples. Random, IFD-only and
-quota are given no near-duplicate gate, since that is part of the gain's rule. DEITA's rule (arXiv 2312.15685, 3.3)
+Every rule goes through the same fold (`processors.diversity.fold`) at the same number of kept samples. Random, IFD-only
+and quota are given no near-duplicate gate, since that is part of the gain's rule. DEITA's rule (arXiv 2312.15685, 3.3)
 takes the highest scores whose nearest kept neighbour is not too near; here it is online, and IFD is the score.
 """
 
@@ -14,16 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from processors.calibration import Seeds
-from processors.clusterers import build
-from processors.diversity import Diversity
-from processors.diversity_config import DiversityConfig
-from processors.keep_rule import Candidate, KeepRule, Verdict
-from processors.plain_rules import ClusterQuota, IfdThreshold
-from processors.seen import SeenIds
-from processors.streaming_gain import StreamingGain
-from processors.vendi import effective_clusters, vendi
-from processors.windows import State
+from processors.diversity.calibration import Seeds
+from processors.diversity.clusterers import build
+from processors.diversity.config import DiversityConfig
+from processors.diversity.fold import Diversity
+from processors.diversity.keep_rule import Candidate, KeepRule, Verdict
+from processors.diversity.plain_rules import ClusterQuota, IfdThreshold
+from processors.diversity.seen import SeenIds
+from processors.diversity.streaming_gain import StreamingGain
+from processors.diversity.windows import State
+from processors.reports.vendi import effective_clusters, vendi
 from schemas import Answer, Embedding, Prompt, Sample, Score
 
 NEAR = 0.85

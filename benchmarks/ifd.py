@@ -28,9 +28,9 @@ from typing import Any
 import torch
 
 from benchmarks.ifd_mfu import utilisation
-from processors.checkpoints import CausalCheckpoint, load_causal
-from processors.ifd import Ifd, IfdScorer
-from processors.model_files import CAUSAL_DEFAULT
+from processors.models.checkpoints import CausalCheckpoint, load_causal
+from processors.models.files import CAUSAL_DEFAULT
+from processors.scoring.ifd import Ifd, IfdScorer
 from processors.skills import LIBRARY, load_skills, seed_rows
 from schemas import Prompt
 from tests.processors.reference_ifd import reference_ifd

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from processors.linear import Linear, low_precision
+from processors.scoring.linear import Linear, low_precision
 
 ROWS = 1024
 """Rows of the product that is measured on a CPU; a GPU gets 32 times as many."""

@@ -14,9 +14,9 @@ from pathlib import Path
 import orjson
 
 from processors.ingestion import Reading, Row
-from processors.picture import draw
+from processors.reports.picture import draw
+from processors.reports.yields import ModelYield, by_model
 from processors.skills import LIBRARY, load_skills, seed_rows
-from processors.yields import ModelYield, by_model
 from schemas import Sample
 from streams import export, ledger, reading, status
 from streams.connection import Connection

@@ -5,11 +5,11 @@ import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from processors.calibration import Seeds
-from processors.diversity import Diversity
+from processors.diversity.calibration import Seeds
+from processors.diversity.fold import Diversity
+from processors.diversity.fold_state import SnapshotError
+from processors.diversity.seen import SeenIds
 from processors.errors import InvalidSample
-from processors.fold_state import SnapshotError
-from processors.seen import SeenIds
 from schemas import Sample, encode
 from streams.errors import StreamsError
 from streams.reading import decided, sample_of, span

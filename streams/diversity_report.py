@@ -1,6 +1,6 @@
 """What the diversity stage has decided so far, out of its sinks."""
 
-from processors.coverage import Coverage
+from processors.reports.coverage import Coverage
 from streams.reading import decided
 from streams.wire import Wire
 

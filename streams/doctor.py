@@ -45,8 +45,8 @@ async def _python(settings: Settings) -> Finding:
 
 
 async def _models(settings: Settings) -> Finding:
-    from processors.checkpoints import causal_folder  # imports torch: seconds that only this check needs
-    from processors.model_files import ModelMissing, embedder_files
+    from processors.models.checkpoints import causal_folder  # imports torch: seconds that only this check needs
+    from processors.models.files import ModelMissing, embedder_files
 
     try:
         folder = causal_folder(settings.scoring.model, settings.cache)

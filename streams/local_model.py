@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from processors.model_files import smollm2_gguf
+from processors.models.files import smollm2_gguf
 
 NAME = "smollm2-135m-instruct"
 """The name under which the endpoint lists its model."""

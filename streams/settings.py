@@ -16,10 +16,10 @@ from typing import Any
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from processors.answering.config import AnsweringConfig
-from processors.diversity_config import DiversityConfig
+from processors.diversity.config import DiversityConfig
 from processors.llm.config import BudgetConfig, EndpointConfig, Route
 from processors.rewriting.config import RewritingConfig
-from processors.scoring_config import ScoringConfig
+from processors.scoring.config import ScoringConfig
 from processors.synthesis.config import SynthesisConfig
 from streams.connection import Connection, Mechanism
 from streams.delivery.agent import GroupTimes

@@ -14,16 +14,16 @@ from typing import Any
 
 from processors.answering.answering import Answering
 from processors.answering.config import AnsweringConfig
-from processors.calibration import Seeds
-from processors.clusterers import build
-from processors.coverage import Coverage
-from processors.diversity import Diversity
-from processors.diversity_config import DiversityConfig
+from processors.diversity.calibration import Seeds
+from processors.diversity.clusterers import build
+from processors.diversity.config import DiversityConfig
+from processors.diversity.fold import Diversity
+from processors.diversity.seen import SeenIds
 from processors.errors import InvalidSample
 from processors.llm.client import Models
 from processors.llm.config import Route
-from processors.scoring import Scorer
-from processors.seen import SeenIds
+from processors.reports.coverage import Coverage
+from processors.scoring.scorer import Scorer
 from processors.synthesis.config import PolicyName, SynthesisConfig
 from processors.synthesis.feedback import feedback_of
 from processors.synthesis.policies import make_policy

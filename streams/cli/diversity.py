@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from processors.calibration import Seeds, calibrate
-from processors.coverage import Coverage, Row
-from processors.model_files import ModelMissing
+from processors.diversity.calibration import Seeds, calibrate
+from processors.models.files import ModelMissing
+from processors.reports.coverage import Coverage, Row
 from streams import diversity_report
 from streams.cli.common import Options, command, console, errors, json_option, open_run, show_json, table
 
@@ -60,7 +60,7 @@ def _seeds(embedder: str) -> Seeds:
 
 
 def _draw(coverage: Coverage, seeds: Seeds, picture: Path) -> None:
-    from processors.map_picture import draw_map
+    from processors.reports.map_picture import draw_map
 
     draw_map(coverage, seeds, picture)
 

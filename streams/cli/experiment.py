@@ -62,7 +62,7 @@ async def experiment(options: Options, tokens: int, policies: tuple[PolicyName, 
 
 
 def _parts(settings: Settings, models: Models) -> "Parts":
-    from processors.scoring import Scorer  # torch and transformers: seconds, and `--help` needs none of them
+    from processors.scoring.scorer import Scorer  # torch and transformers: seconds, and `--help` needs none of them
     from processors.synthesis.experiment import Parts
     from streams.stages.diversity import load_seeds
 

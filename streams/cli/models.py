@@ -3,7 +3,7 @@
 import click
 from rich.table import Table
 
-from processors.yields import ModelYield, by_model
+from processors.reports.yields import ModelYield, by_model
 from streams.cli.common import Options, command, console, errors, json_option, open_run, show_json, table
 from streams.reading import decided
 

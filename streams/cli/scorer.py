@@ -9,8 +9,8 @@ from typing import Any
 import click
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from processors.brief_experience import PickConfig, TuningConfig
 from processors.ingestion import Reading, ShapeError, UnknownFormat, list_files, read_listing, to_sample
+from processors.warm_up.brief_experience import PickConfig, TuningConfig
 from schemas import Sample
 from streams.cli.common import Options, command, console, errors, json_option, show_json
 from streams.errors import StreamsError
@@ -80,11 +80,11 @@ async def warm_up(
 def _run(settings: Settings, file: Path, folder: Path, picks: PickConfig, tuning: TuningConfig) -> dict[str, Any]:
     import torch  # seconds, so not at the start of every command
 
-    from processors.checkpoints import load_causal
-    from processors.conventions import CONVENTIONS
-    from processors.embedders import load_embedder
-    from processors.model_files import ModelMissing
-    from processors.warm_up import TooFewSamples, warm_up
+    from processors.embedding.embedders import load_embedder
+    from processors.models.checkpoints import load_causal
+    from processors.models.files import ModelMissing
+    from processors.scoring.conventions import CONVENTIONS
+    from processors.warm_up.warm_up import TooFewSamples, warm_up
 
     scoring = settings.scoring
     columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}")

@@ -14,14 +14,14 @@ from collections.abc import Sequence
 
 from aiokafka.errors import KafkaError
 
-from processors.calibration import Seeds, embed_seeds
-from processors.clusterers import build
-from processors.diversity import Diversity
-from processors.diversity_config import DiversityConfig
-from processors.embedders import load_embedder
+from processors.diversity.calibration import Seeds, embed_seeds
+from processors.diversity.clusterers import build
+from processors.diversity.config import DiversityConfig
+from processors.diversity.fold import Diversity
+from processors.diversity.fold_state import SnapshotError
+from processors.diversity.seen import SeenIds
+from processors.embedding.embedders import load_embedder
 from processors.errors import InvalidSample
-from processors.fold_state import SnapshotError
-from processors.seen import SeenIds
 from processors.skills import LIBRARY, load_skills
 from processors.synthesis.feedback import feedback_of
 from schemas import Sample

@@ -12,7 +12,7 @@ from streams.delivery.microbatch import BatchLimits
 from streams.stage import Context, Stage
 
 if TYPE_CHECKING:
-    from processors.scoring import Ready, Scorer
+    from processors.scoring.scorer import Ready, Scorer
 
 
 class ScoringWork:
@@ -40,7 +40,7 @@ async def load(context: Context) -> ScoringWork:
     # Torch's threads otherwise spin while they wait for each other: with other work on the cores (and there are other
     # stages) a forward pass of two threads took more than ten times as long. Read once, when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from processors.scoring import Scorer  # torch and transformers: seconds, and only this worker needs them
+    from processors.scoring.scorer import Scorer  # torch and transformers: seconds, and only this worker needs them
 
     settings = context.settings
     scorer = await asyncio.to_thread(Scorer.load, settings.scoring, settings.cache, lambda: datetime.now(UTC))

@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks.diversity import begun_alike, drifting, fold, nmi, race, unit_rows
 from benchmarks.diversity_rules import Pool, compare
-from processors.calibration import Seeds
+from processors.diversity.calibration import Seeds
 from tests.processors.scored import topic_stream
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from processors.seen import SeenIds
+from processors.diversity.seen import SeenIds
 from schemas import Sample
 from streams.connection import Connection
 from streams.delivery.agent import GroupTimes

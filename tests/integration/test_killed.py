@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from processors.diversity import Diversity
-from processors.seen import SeenIds
+from processors.diversity.fold import Diversity
+from processors.diversity.seen import SeenIds
 from schemas import Embedding, Sample, Score, encode
 from streams.connection import Connection
 from streams.reading import records, sample_of

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from processors.checkpoints import CausalCheckpoint, load_causal
-from processors.embedding import Embedder
-from processors.ifd import IfdScorer
-from processors.model_files import CAUSAL_DEFAULT, EMBEDDER_DEFAULT, embedder_files
+from processors.embedding.embedding import Embedder
+from processors.models.checkpoints import CausalCheckpoint, load_causal
+from processors.models.files import CAUSAL_DEFAULT, EMBEDDER_DEFAULT, embedder_files
+from processors.scoring.ifd import IfdScorer
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from processors.diversity import Diversity
-from processors.seen import SeenIds
+from processors.diversity.fold import Diversity
+from processors.diversity.seen import SeenIds
 from schemas import Sample
 from tests.processors.scored import scored
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from processors.diversity_config import DiversityConfig
-from processors.seen import SeenIds
+from processors.diversity.config import DiversityConfig
+from processors.diversity.seen import SeenIds
 from schemas import Sample, encode
 from streams.connection import Connection
 from streams.delivery.microbatch import BatchLimits

@@ -9,8 +9,8 @@ import torch
 from click.testing import CliRunner
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-from processors.checkpoints import causal_folder
-from processors.model_files import CAUSAL_DEFAULT
+from processors.models.checkpoints import causal_folder
+from processors.models.files import CAUSAL_DEFAULT
 from streams.cli import main
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from processors.diversity_config import DiversityConfig
+from processors.diversity.config import DiversityConfig
 from schemas import Sample, encode
 from streams.connection import Connection
 from streams.diversity_replay import Replay, replay

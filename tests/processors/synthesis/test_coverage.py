@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from processors.reports.vendi import effective_clusters
 from processors.synthesis.config import SynthesisConfig
 from processors.synthesis.coverage import CoverageGuided, worth
 from processors.synthesis.policies import make_policy
 from processors.synthesis.policy import Choice, Feedback, Policy, Uniform
-from processors.vendi import effective_clusters
 from tests.processors.synthesis.world import KINDS, WEIGHT, World, decided
 
 

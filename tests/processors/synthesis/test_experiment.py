@@ -8,10 +8,10 @@ import orjson
 import pytest
 
 from processors.answering.config import AnsweringConfig
-from processors.diversity_config import DiversityConfig
+from processors.diversity.config import DiversityConfig
 from processors.llm.client import Client
-from processors.scoring import Scorer
-from processors.scoring_config import ScoringConfig
+from processors.scoring.config import ScoringConfig
+from processors.scoring.scorer import Scorer
 from processors.skills import LIBRARY, load_skills
 from processors.synthesis.config import BLOCKED, PolicyName, SynthesisConfig
 from processors.synthesis.experiment import Parts, Trial

@@ -1,0 +1,87 @@
+"""Distances that fit an embedding model, found on the skill library: no number here belongs to one model.
+
+Models differ in how close they put texts that have nothing to do with each other: to some that is a cosine of 0.08, to
+others 0.4. So cosines are read on a scale on which two unrelated texts have 0 and equal texts 1: (c - u) / (1 - u). The
+level u is the mean cosine between seeds of different task types, in the language in which the model tells them apart
+best (a model that does not know a language puts all of its texts close together, and must not set the scale).
+
+Measured on CLINC150 (benchmarks/README.md): clusters are best over a wide range of distances that has the same place on
+that scale for MiniLM, for a static model and for vectors with a common direction.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from processors.diversity.vectors import Vector
+from processors.skills import TaskType
+from schemas import Prompt
+
+_NEW_CLUSTER = 0.40
+"""Place on the scale below which a sample is about something else than a cluster: cosine 0.45 for MiniLM."""
+
+_NEAR_DUPLICATE = 0.89
+"""Place on the scale of a paraphrase: cosine 0.90 for MiniLM."""
+
+_FEWEST = 8
+"""Seeds of a language below which its level is too uncertain to be used."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seeds:
+    """The skill library as the clusterer sees it: texts, task types and languages, all of length N; vectors (N, D)."""
+
+    texts: tuple[str, ...]
+    task_types: tuple[str, ...]
+    languages: tuple[str, ...]
+    vectors: NDArray[np.float32]
+
+
+def embed_seeds(task_types: Iterable[TaskType], embed: Callable[[list[str]], Vector]) -> Seeds:
+    """The seeds of all task types, embedded."""
+    rows = [
+        (Prompt(instruction=seed.instruction, input=seed.input).text(), task_type.name, seed.language)
+        for task_type in task_types
+        for seed in task_type.seeds
+    ]
+    texts, names, languages = zip(*rows, strict=True)
+    return Seeds(texts=texts, task_types=names, languages=languages, vectors=embed(list(texts)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """`unrelated` is the level u. Both others are rounded to 0.01, so that no last bit of a vector has a say."""
+
+    unrelated: float
+
+    @property
+    def new_cluster_distance(self) -> float:
+        """Cosine distance from every centre at which a sample opens a cluster: 0.6 (1 - u)."""
+        return round((1.0 - _NEW_CLUSTER) * (1.0 - self.unrelated), 2)
+
+    @property
+    def near_duplicate(self) -> float:
+        """Cosine from which two instructions are about the same: u + 0.89 (1 - u)."""
+        return round(self.unrelated + _NEAR_DUPLICATE * (1.0 - self.unrelated), 2)
+
+
+def calibrate(seeds: Seeds) -> Calibration | None:
+    """Find the scale of the model that embedded the seeds; None where they are too few to tell."""
+    languages = sorted(language for language in set(seeds.languages) if seeds.languages.count(language) >= _FEWEST)
+    levels = [_unrelated(seeds, language) for language in languages]
+    known = [level for level in levels if level is not None]
+    return Calibration(unrelated=min(known)) if known else None
+
+
+def _unrelated(seeds: Seeds, language: str) -> float | None:
+    """Mean cosine between seeds of different task types in one language; None if all are of one type."""
+    chosen = np.array([each == language for each in seeds.languages])
+    vectors: Vector = seeds.vectors[chosen]
+    types = np.array(seeds.task_types)[chosen]
+    between = types[:, None] != types
+    if not between.any():
+        return None
+    cosines = np.einsum("id,jd->ij", vectors, vectors, dtype=np.float64)
+    return float(cosines[between].mean())

@@ -1,0 +1,122 @@
+"""The clusterers that the diversity stage can use, and where each begins."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from processors.diversity.calibration import Seeds, calibrate
+from processors.diversity.clustering import StreamKMeans
+from processors.diversity.config import ClustererName, DiversityConfig
+from processors.diversity.dense_kmeans import DenseKMeans
+from processors.diversity.vectors import Vector
+
+_UNCALIBRATED = 0.55
+"""Cosine distance for MiniLM, where there is no library to calibrate on."""
+
+_RIVER_RATE = 0.02
+"""River's rate is constant; of 0.02, 0.1 and 0.5 the lowest gave the best clusters on CLINC150."""
+
+log = logging.getLogger(__name__)
+
+
+class Clusterer(Protocol):
+    """What the fold asks of a clusterer. Its answers depend on the vectors learnt, in their order, and nothing else."""
+
+    name: ClustererName
+    n_clusters: int
+    n_centres: int
+
+    @property
+    def dims(self) -> int:
+        """D, the number of coordinates; 0 until the first vector is learnt."""
+
+    def affinities(self, vector: Vector) -> NDArray[Any]:
+        """How near the unit `vector` (D,) is to every centre in use, the nearest largest."""
+
+    def learn_predict(self, vector: Vector, affinities: NDArray[Any] | None = None) -> int:
+        """Learn the unit `vector` (D,) and return its cluster; `affinities` are those from before, if known."""
+
+    def is_new(self, cluster: int) -> bool:
+        """Whether `cluster` has just been opened, or re-used for another topic."""
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """What was learnt, as plain arrays; `centres` is (n_centres, D)."""
+
+    def load(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take the place of what was learnt. Raises ValueError where `state` does not fit."""
+
+
+class RiverClusters:
+    """River's own k-means for the fold: a fixed number of clusters, none of which is ever re-used."""
+
+    name: ClustererName = "river"
+
+    def __init__(self, kmeans: DenseKMeans) -> None:
+        self._kmeans = kmeans
+        self.n_clusters = self.n_centres = kmeans.n_clusters
+
+    @property
+    def dims(self) -> int:
+        """D; 0 until the first vector, where nothing was given to start at."""
+        return int(self._kmeans.matrix.shape[1])
+
+    def affinities(self, vector: Vector) -> NDArray[np.float64]:
+        """Twice the inner product minus the centre's squared length: squared distances turned round."""
+        matrix = self._kmeans.matrix
+        if not self.dims:
+            return np.zeros(self.n_clusters)
+        near: NDArray[np.float64] = 2.0 * np.vecdot(matrix, vector.astype(np.float64)) - np.vecdot(matrix, matrix)
+        return near
+
+    def learn_predict(self, vector: Vector, affinities: NDArray[Any] | None = None) -> int:
+        """Learn by River's rule; its own sums decide, not the `affinities`."""
+        return int(self._kmeans.learn_predict_many(vector[None].astype(np.float64))[0])
+
+    def is_new(self, cluster: int) -> bool:
+        """Never."""
+        return False
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """`centres` (n_clusters, D)."""
+        return self._kmeans.state()
+
+    def load(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take the place of what was learnt."""
+        self._kmeans.load(state)
+
+
+def build(config: DiversityConfig, seeds: Seeds | None) -> Clusterer:
+    """The configured clusterer, begun from the skill library where there is one."""
+    vectors = seeds.vectors if seeds is not None and len(seeds.texts) else None
+    stream = StreamKMeans(config.max_clusters, new_cluster_distance(config, seeds), seeds=vectors)
+    if config.clusterer == "stream":
+        return stream
+    if not stream.n_centres:
+        return RiverClusters(DenseKMeans(config.max_clusters, _RIVER_RATE, seed=0))
+    kmeans = DenseKMeans(stream.n_centres, _RIVER_RATE, seed=0)
+    kmeans.start_at(stream.state()["centres"].astype(np.float64))
+    return RiverClusters(kmeans)
+
+
+def new_cluster_distance(config: DiversityConfig, seeds: Seeds | None) -> float:
+    """The setting, or what the skill library says of the embedding model; tells where `near_duplicate` looks odd."""
+    found = calibrate(seeds) if seeds is not None else None
+    if found is not None and abs(found.near_duplicate - config.near_duplicate) > 0.05:
+        log.info("for this embedding model a near duplicate is at about %.2f", found.near_duplicate)
+    if config.new_cluster_distance is not None:
+        return config.new_cluster_distance
+    return found.new_cluster_distance if found is not None else _UNCALIBRATED
+
+
+def nearest(affinities: NDArray[Any], count: int) -> list[int]:
+    """The `count` nearest clusters (or all, if fewer), nearest first; of equals the first."""
+    rest = affinities.copy()
+    found = []
+    for _ in range(min(count, len(rest))):
+        best = int(rest.argmax())
+        found.append(best)
+        rest[best] = -np.inf
+    return found

@@ -1,0 +1,208 @@
+"""The diversity stage: one pure fold over scored samples that decides, for each, whether it is kept."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from processors.diversity.clusterers import Clusterer, build, nearest
+from processors.diversity.config import DiversityConfig
+from processors.diversity.fold_state import Arrays, Header, SnapshotError, pack, unpack
+from processors.diversity.gates import failed_gate
+from processors.diversity.keep_rule import Candidate, KeepRule
+from processors.diversity.keep_rules import make_rule
+from processors.diversity.kept import KeptRings
+from processors.diversity.seen import SeenIds
+from processors.diversity.vectors import Vector, norm
+from processors.errors import InvalidSample
+from schemas import Decision, Embedding, Sample, Step
+
+_NORM_TOLERANCE = 0.01  # float16 moves the norm of a unit vector by less than 0.001
+
+log = logging.getLogger(__name__)
+
+
+class Diversity:
+    """Decides sample after sample, in the order of their offsets in a one-partition topic.
+
+    A decision depends on the state and the sample alone: no clock, nothing random, no product whose bits depend on
+    threads or batches. The same samples give the same decisions, byte for byte, also across a `snapshot` and a
+    `restore` (on one kind of CPU, see `processors.diversity.vectors.dots`).
+
+    What an earlier stage gave up (`Sample.fault`) is rejected with that reason: this fold alone ends a sample, so an
+    id ends once however often stages repeat. Then come the gates, in this order: IFD undefined, code verification
+    failed, IFD of 1 or more, near duplicate of a kept sample. What fails one is rejected and moves nothing: no cluster,
+    window, or keep rate. The rest is learnt by the clusters, judged by the rule, and remembered as kept if it is.
+
+    IFD values of different scorers (model weights, convention) are not compared: where the scorer changes, the rule's
+    windows of IFD values start anew at that sample. So two scorers that take turns make ranks poor, not wrong.
+
+    `offset` is the last input offset that was folded in, `decided_offset` the last at which a sample was decided (-1
+    before the first): they differ where the last input was invalid or decided before.
+    """
+
+    def __init__(
+        self,
+        *,
+        seen: SeenIds,
+        config: DiversityConfig | None = None,
+        clusters: Clusterer | None = None,
+        rule: KeepRule | None = None,
+    ) -> None:
+        """Start empty: `clusters` holds at most its start, `seen` is empty or of this fold, `rule` has judged nothing.
+
+        Without `clusters` and `rule` they are those that `config` names.
+        """
+        self._config = config or DiversityConfig()
+        self._clusters = clusters if clusters is not None else build(self._config, None)
+        self._rule = rule if rule is not None else make_rule(self._config, self._clusters.n_clusters)
+        self._kept = KeptRings(self._clusters.n_clusters, self._config.ring_size)
+        self._seen = seen
+        self._model = ""
+        self._scorer = ""
+        self._params = {"keep_rate": self._config.keep_rate, "near_duplicate": self._config.near_duplicate}
+        self.offset = -1
+        self.decided_offset = -1
+
+    def decide(self, sample: Sample, offset: int) -> Sample | None:
+        """`sample` with its decision and one more lineage step, or None if its id was decided before.
+
+        The step's time is that of the step before it: a clock would make a replayed decision differ in its bytes. It
+        is empty for a sample without lineage.
+
+        Raises InvalidSample where the score or the embedding is missing or useless; then nothing but `offset` moves.
+        """
+        self.offset = max(self.offset, offset)
+        try:
+            found = self._examine(sample)
+        except InvalidSample:
+            if self._seen.contains(sample.sample_id):
+                return None
+            raise
+        if not self._seen.add(sample.sample_id, offset):
+            return None
+        decision = self._rejection(found, offset) if isinstance(found, str) else self._judge(sample, found, offset)
+        self.decided_offset = offset
+        at = sample.lineage[-1].at if sample.lineage else ""
+        return sample.advance(Step(stage="diversity", at=at, params=dict(self._params)), decision=decision)
+
+    def _examine(self, sample: Sample) -> str | Vector:
+        """The vector of a sample that passes the gates, or why it does not; changes nothing."""
+        if sample.fault:
+            return sample.fault
+        if sample.score is None or sample.embedding is None:
+            raise InvalidSample("a sample needs its score and its embedding before diversity decides")
+        vector = self._vector(sample.embedding)
+        reason = failed_gate(sample.score, sample.verification)
+        return vector if reason is None else reason
+
+    def _vector(self, embedding: Embedding) -> Vector:
+        if self._model and embedding.model != self._model:
+            raise InvalidSample(
+                f"an embedding of {embedding.model}; what was decided so far used {self._model}, and cosines between "
+                "two models mean nothing: embed with that model, or start diversity anew"
+            )
+        if self._clusters.dims and embedding.dims != self._clusters.dims:
+            raise InvalidSample(f"an embedding of {embedding.dims} dimensions, the clusters have {self._clusters.dims}")
+        vector = np.frombuffer(embedding.raw(), "<f2").astype(np.float32)
+        length = norm(vector)
+        if not abs(length - 1.0) <= _NORM_TOLERANCE:  # NaN fails too
+            raise InvalidSample(f"an embedding of norm {length:.4g}: a unit vector is needed")
+        return vector
+
+    def _judge(self, sample: Sample, vector: Vector, offset: int) -> Decision:
+        score, embedding = sample.score, sample.embedding
+        assert score is not None  # _examine saw to all three
+        assert score.ifd is not None
+        assert embedding is not None
+        affinities = self._clusters.affinities(vector)
+        near = nearest(affinities, self._config.neighbour_clusters)
+        neighbour = self._kept.nearest(near, vector)
+        if neighbour is not None and neighbour >= self._config.near_duplicate:
+            return self._rejection("near_duplicate", offset, cluster=near[0], nearest=neighbour)
+        self._model = embedding.model
+        self._note_scorer(f"{score.model_hash} {score.convention}")
+        cluster = self._learn(vector, affinities)
+        clusters = self._clusters.n_centres
+        candidate = Candidate(cluster=cluster, ifd=score.ifd, nearest=neighbour, clusters=clusters)
+        verdict = self._rule.judge(candidate)
+        if verdict.kept:
+            self._kept.add(cluster, vector)
+        return Decision(
+            outcome="curated" if verdict.kept else "rejected",
+            reason=verdict.reason,
+            rule=self._rule.name,
+            input_offset=offset,
+            cluster=cluster,
+            nearest=neighbour,
+            quality=verdict.quality,
+            novelty=verdict.novelty,
+            deficit=verdict.deficit,
+            gain=verdict.total,
+            threshold=verdict.threshold,
+            clusters=clusters,
+        )
+
+    def _note_scorer(self, scorer: str) -> None:
+        if self._scorer and self._scorer != scorer:
+            log.warning("another scorer gives the IFD from now on: its values are compared among themselves only")
+            self._rule.forget_scores()
+        self._scorer = scorer
+
+    def _learn(self, vector: Vector, affinities: Vector) -> int:
+        cluster = self._clusters.learn_predict(vector, affinities)
+        if self._clusters.is_new(cluster):
+            self._rule.forget(cluster)
+            self._kept.clear(cluster)
+        return cluster
+
+    def _rejection(self, reason: str, offset: int, **found: Any) -> Decision:
+        return Decision(
+            outcome="rejected",
+            reason=reason,
+            rule=self._rule.name,
+            input_offset=offset,
+            clusters=self._clusters.n_centres,
+            **found,
+        )
+
+    def snapshot(self) -> bytes:
+        """The whole state but the seen ids: equal states give equal bytes."""
+        header = {
+            "offset": self.offset,
+            "decided_offset": self.decided_offset,
+            "model": self._model,
+            "scorer": self._scorer,
+            "rule": self._rule.name,
+            "clusterer": self._clusters.name,
+            "n_clusters": self._clusters.n_clusters,
+        }
+        parts = {"clusters": self._clusters.state(), "rule": self._rule.state(), "kept": self._kept.state()}
+        return pack(header, parts)
+
+    def restore(self, raw: bytes) -> None:
+        """Become the fold that took the `snapshot`; this one is fresh and was made with the same arguments.
+
+        The caller has `seen` forget what was decided after `offset` and gives the inputs after `offset` again. A
+        snapshot of version 1, or of fewer clusters than now, is taken over; where the rule is another one now, that
+        begins anew, and clusters and kept vectors go on. Raises SnapshotError for bytes that are broken, of an unknown
+        version, of more clusters or of the other clusterer; then throw this fold away.
+        """
+        try:
+            self._load(*unpack(raw))
+        except (KeyError, TypeError, ValueError) as error:
+            raise SnapshotError(f"not a snapshot that this diversity stage can go on from: {error}") from None
+
+    def _load(self, header: Header, parts: Mapping[str, Arrays]) -> None:
+        for key, now in (("clusterer", self._clusters.name), ("n_clusters", self._clusters.n_clusters)):
+            if header[key] != now and (key == "clusterer" or header[key] > now):
+                raise ValueError(f"it has {key} {header[key]}, now {now} is asked for")
+        self.offset, self.decided_offset = int(header["offset"]), int(header["decided_offset"])
+        self._model, self._scorer = header["model"], header["scorer"]
+        self._clusters.load(parts["clusters"])
+        self._kept.load(parts["kept"])
+        if header["rule"] == self._rule.name:
+            self._rule.load(parts["rule"])
+        else:
+            log.warning("the rule was %s and is %s now: it begins anew", header["rule"], self._rule.name)

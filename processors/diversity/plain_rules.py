@@ -1,0 +1,99 @@
+"""Two rules to compare the streaming gain with: the highest IFD, and the highest IFD of every cluster."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from processors.diversity.config import DiversityConfig
+from processors.diversity.keep_rule import Candidate, Verdict
+from processors.diversity.windows import Quantile, Ranks, State, padded
+
+
+class IfdThreshold:
+    """Kept when the IFD reaches a running quantile, whatever it is about: Superfiltering (arXiv 2402.00530) online."""
+
+    name = "ifd_threshold"
+
+    def __init__(self, config: DiversityConfig, n_clusters: int) -> None:
+        self._ifds = Quantile(config)
+
+    def judge(self, candidate: Candidate) -> Verdict:
+        """Judge one sample that passed the gates, and learn from it."""
+        threshold = self._ifds.threshold()
+        passes = threshold is None or candidate.ifd >= threshold
+        reason = "warm_up" if self._ifds.warming_up else "gain" if passes else "below_threshold"
+        verdict = Verdict(quality=candidate.ifd, total=candidate.ifd, threshold=threshold, reason=reason)
+        self._ifds.learn(candidate.ifd, verdict.kept)
+        return verdict
+
+    def forget(self, cluster: int) -> None:
+        """Clusters have no say."""
+
+    def forget_scores(self) -> None:
+        """Warm up again."""
+        self._ifds.forget()
+
+    def state(self) -> State:
+        """All that was learnt, as plain arrays."""
+        return self._ifds.state()
+
+    def load(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take the place of what was learnt so far."""
+        self._ifds.load(state)
+
+
+class ClusterQuota:
+    """Every cluster has a quota; within it the highest IFD ranks are kept.
+
+    The quota grows with the square root of the cluster's arrivals (decayed), so that a large topic gets more than a
+    small one and less than its share. In a cluster of a of A arrivals the share s·(√a / Σ√a) / (a / A) of the samples
+    may be kept, s being the wanted share with its feedback: those whose rank reaches 1 minus that.
+    """
+
+    name = "cluster_quota"
+
+    def __init__(self, config: DiversityConfig, n_clusters: int) -> None:
+        self._decay = 0.5 ** (1.0 / config.deficit_half_life)
+        self._arrivals = np.zeros(n_clusters, np.float64)
+        self._share = Quantile(config)
+        self._ranks = Ranks(config, n_clusters)
+
+    def judge(self, candidate: Candidate) -> Verdict:
+        """Judge one sample that passed the gates, and learn from it."""
+        self._arrivals *= self._decay
+        self._arrivals[candidate.cluster] += 1.0
+        everywhere = self._ranks.everywhere(candidate.ifd)
+        rank = self._ranks.within(candidate.cluster, candidate.ifd, everywhere)
+        threshold = None if self._share.warming_up else 1.0 - self._allowed(candidate.cluster)
+        passes = threshold is None or rank >= threshold
+        reason = "warm_up" if threshold is None else "gain" if passes else "below_threshold"
+        verdict = Verdict(quality=rank, total=rank, threshold=threshold, reason=reason)
+        self._share.learn(rank, verdict.kept)
+        self._ranks.learn(candidate.cluster, candidate.ifd)
+        return verdict
+
+    def _allowed(self, cluster: int) -> float:
+        roots = np.sqrt(self._arrivals)
+        quota = float(roots[cluster] / roots.sum())
+        return min(self._share.share * quota / float(self._arrivals[cluster] / self._arrivals.sum()), 1.0)
+
+    def forget(self, cluster: int) -> None:
+        """Start `cluster` anew: its centre was re-used for another topic."""
+        self._arrivals[cluster] = 0.0
+        self._ranks.forget(cluster)
+
+    def forget_scores(self) -> None:
+        """Start the ranks anew."""
+        self._ranks.forget_all()
+
+    def state(self) -> State:
+        """All that was learnt, as plain arrays."""
+        return {"arrivals": self._arrivals} | self._share.state() | self._ranks.state()
+
+    def load(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take the place of what was learnt so far."""
+        self._arrivals = padded(state["arrivals"], len(self._arrivals))
+        self._share.load(state)
+        self._ranks.load(state)

@@ -1,0 +1,90 @@
+"""The default rule: the streaming gain.
+
+It is the online form of QDIT's trade between quality and diversity ("Data Diversity Matters for Robust
+Instruction Tuning", arXiv 2311.14736), with an extra addend for topics of which little has been kept.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from processors.diversity.config import DiversityConfig
+from processors.diversity.keep_rule import Candidate, Verdict
+from processors.diversity.windows import Quantile, Ranks, State, padded
+
+_DEFICIT_MIN, _DEFICIT_MAX = 0.05, 20.0
+
+
+class StreamingGain:
+    """``G = b·s + (1-b)·(1-nn) + g·ln(deficit)``, kept when G reaches a running quantile.
+
+    - s: mean of the sample's IFD rank in its cluster (shrunk towards the global rank) and its global rank, 0 to 1
+    - nn: cosine with the nearest kept neighbour, taken as 0 below 0 and where nothing is kept near
+    - deficit: what an average cluster has had kept, over what this one has (plus ½), both decayed, in [0.05, 20]
+
+    A sample is ranked among those before it. Samples that fail a gate never come here and count for nothing.
+    """
+
+    name = "streaming_gain"
+
+    def __init__(self, config: DiversityConfig, n_clusters: int) -> None:
+        self._config = config
+        self._decay = 0.5 ** (1.0 / config.deficit_half_life)
+        self._kept = np.zeros(n_clusters, np.float64)
+        self._gains = Quantile(config)
+        self._ranks = Ranks(config, n_clusters)
+
+    def judge(self, candidate: Candidate) -> Verdict:
+        """Judge one sample that passed the gates, and learn from it."""
+        config = self._config
+        quality = config.balance * self._quality(candidate.cluster, candidate.ifd)
+        novelty = (1.0 - config.balance) * (1.0 - max(candidate.nearest or 0.0, 0.0))
+        deficit = config.deficit_weight * math.log(self._deficit(candidate))
+        total = quality + novelty + deficit
+        threshold = self._gains.threshold()
+        reason = "warm_up" if self._gains.warming_up else _reason(total, threshold)
+        verdict = Verdict(
+            quality=quality, novelty=novelty, deficit=deficit, total=total, threshold=threshold, reason=reason
+        )
+        self._learn(candidate, verdict)
+        return verdict
+
+    def _quality(self, cluster: int, ifd: float) -> float:
+        everywhere = self._ranks.everywhere(ifd)
+        return (self._ranks.within(cluster, ifd, everywhere) + everywhere) / 2.0
+
+    def _deficit(self, candidate: Candidate) -> float:
+        mean = float(self._kept.sum()) / candidate.clusters
+        return min(max(mean / (float(self._kept[candidate.cluster]) + 0.5), _DEFICIT_MIN), _DEFICIT_MAX)
+
+    def _learn(self, candidate: Candidate, verdict: Verdict) -> None:
+        self._kept *= self._decay
+        self._kept[candidate.cluster] += verdict.kept
+        self._gains.learn(verdict.total, verdict.kept)
+        self._ranks.learn(candidate.cluster, candidate.ifd)
+
+    def forget(self, cluster: int) -> None:
+        """Start `cluster` anew: its centre was re-used for another topic."""
+        self._kept[cluster] = 0.0
+        self._ranks.forget(cluster)
+
+    def forget_scores(self) -> None:
+        """Start the ranks anew. Gains stay comparable: they are made of ranks, not of IFD values."""
+        self._ranks.forget_all()
+
+    def state(self) -> State:
+        """All that was learnt, as plain float64 and int64 arrays; windows oldest first."""
+        return {"kept": self._kept} | self._gains.state() | self._ranks.state()
+
+    def load(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take the place of what was learnt so far. A smaller window keeps the newest."""
+        self._kept = padded(state["kept"], len(self._kept))
+        self._gains.load(state)
+        self._ranks.load(state)
+
+
+def _reason(total: float, threshold: float | None) -> str:
+    return "gain" if threshold is None or total >= threshold else "below_threshold"

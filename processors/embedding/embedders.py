@@ -1,0 +1,34 @@
+"""The embedders by name: ONNX Runtime's, or torch's."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from processors.models.files import embedder_files
+
+
+class TextEmbedder(Protocol):
+    """Texts to unit vectors, shape ``(N, dims)``, float32, in the order of the texts."""
+
+    dims: int
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]: ...
+
+
+def load_embedder(name: str, threads: int) -> TextEmbedder:
+    """Load the embedder `name` (see `processors.models.files.embedder_files`). Raises ModelMissing.
+
+    `threads` are those of ONNX Runtime, 0 for its own choice; torch's are set for a whole process and stay as they are.
+    """
+    weights, tokenizer = embedder_files(name)
+    if weights.suffix == ".onnx":
+        from processors.embedding.embedding import Embedder
+
+        return Embedder(weights, tokenizer, threads)
+    from processors.embedding.sentence_transformer import (
+        SentenceTransformer,  # torch: seconds, and not everybody needs it
+    )
+
+    return SentenceTransformer(weights.parent)

@@ -1,0 +1,1 @@
+"""How much the instruction helps to predict the answer (IFD), for many samples in one pass of a model."""

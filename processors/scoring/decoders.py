@@ -1,0 +1,185 @@
+"""Decoders of several families as one description: what a packed forward pass (`packed`) computes, layer by layer.
+
+Known are Llama, Qwen2, Qwen3 and GPT-2 as transformers has them. `obstacle` says what is in the way of any other.
+
+    T  tokens            H  query heads            K  key and value heads            D  size of a head
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from transformers import GPT2LMHeadModel, LlamaForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM
+from transformers.pytorch_utils import Conv1D
+
+from processors.scoring.linear import Linear
+
+Map = Callable[[torch.Tensor], torch.Tensor]
+"""Rows to rows: (T, n) to (T, m)."""
+
+_ROTARY = (LlamaForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM)
+_ROPES = ("default", "linear", "llama3", "yarn")  # the others depend on the longest sequence of a batch
+_PROJECTIONS = {
+    LlamaForCausalLM: ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
+    GPT2LMHeadModel: ("c_attn", "c_proj", "c_fc"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """x + output(attention(qkv(attention_norm(x)))), then x + mlp(mlp_norm(x)).
+
+    `qkv` gives queries, keys and values side by side, (T, (H + 2·K)·D). `head_norm` takes queries and keys together,
+    (T, H + K, D), before they are rotated.
+    """
+
+    attention_norm: Map
+    qkv: Linear
+    head_norm: Map | None
+    output: Linear
+    mlp_norm: Map
+    mlp: Map
+
+
+@dataclass(frozen=True, slots=True)
+class Decoder:
+    """`embed` takes tokens and positions (T,) and gives (T, hidden size); `head` is (vocabulary, hidden size).
+
+    `rotary` gives cos and sin of positions (T,), each (T, 1, D); None where the positions are in the embedding.
+    """
+
+    embed: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    rotary: Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]] | None
+    layers: list[Layer]
+    norm: Map
+    head: torch.Tensor
+    query_heads: int
+    key_heads: int
+    head_size: int
+
+
+def obstacle(model: Any) -> str | None:
+    """Why `model` cannot be described, or None: anything in it that the description would not compute as it does."""
+    rotary, config = type(model) in _ROTARY, model.config
+    if not rotary and type(model) is not GPT2LMHeadModel:
+        return f"{type(model).__name__} is neither Llama, nor Qwen2, nor Qwen3, nor GPT-2"
+    if rotary and config.rope_parameters["rope_type"] not in _ROPES:
+        return f"its positions are of type {config.rope_parameters['rope_type']!r}"
+    if any(kind != "full_attention" for kind in getattr(config, "layer_types", None) or ()):
+        return "its attention has a window"
+    if not rotary and (config.add_cross_attention or config.scale_attn_by_inverse_layer_idx):
+        return "its attention is not GPT-2's own"
+    if not rotary and not config.scale_attn_weights:
+        return "its attention is not scaled"
+    plain, names = (nn.Linear, _PROJECTIONS[LlamaForCausalLM]) if rotary else (Conv1D, _PROJECTIONS[GPT2LMHeadModel])
+    linear = [part for name, part in model.base_model.named_modules() if name.rpartition(".")[2] in names]
+    if any(type(part) is not plain for part in linear) or type(model.lm_head) is not nn.Linear:
+        return "its linear layers are quantised or adapted"
+    return None
+
+
+def describe(model: Any, dtype: torch.dtype) -> Decoder:
+    """`model` with linear layers of type `dtype`; all else is float32. Raises ValueError where there is an obstacle."""
+    if reason := obstacle(model):
+        raise ValueError(f"the model cannot run packed: {reason}")
+    return _gpt2(model, dtype) if type(model) is GPT2LMHeadModel else _rotary(model, dtype)
+
+
+def _rotary(model: Any, dtype: torch.dtype) -> Decoder:
+    inner, attention = model.model, model.model.layers[0].self_attn
+    head_size: int = attention.head_dim
+
+    def rotary(positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        like = torch.empty(0, device=positions.device)  # its device and type are what counts
+        cos, sin = inner.rotary_emb(like, positions[None])
+        return cos[0, :, None], sin[0, :, None]
+
+    return Decoder(
+        embed=lambda ids, _: inner.embed_tokens(ids).float(),
+        rotary=rotary,
+        layers=[_rotary_layer(layer, dtype) for layer in inner.layers],
+        norm=_rms_norm(inner.norm),
+        head=model.lm_head.weight.detach(),
+        query_heads=attention.q_proj.out_features // head_size,
+        key_heads=attention.k_proj.out_features // head_size,
+        head_size=head_size,
+    )
+
+
+def _rotary_layer(layer: Any, dtype: torch.dtype) -> Layer:
+    attention, mlp = layer.self_attn, layer.mlp
+    gate_up, down = _joined([mlp.gate_proj, mlp.up_proj], dtype), _joined([mlp.down_proj], dtype)
+
+    def gated(x: torch.Tensor) -> torch.Tensor:
+        gate, up = gate_up(x).chunk(2, -1)
+        activated: torch.Tensor = mlp.act_fn(gate)
+        return down(activated.mul_(up))
+
+    return Layer(
+        attention_norm=_rms_norm(layer.input_layernorm),
+        qkv=_joined([attention.q_proj, attention.k_proj, attention.v_proj], dtype),
+        head_norm=_head_norm(attention) if hasattr(attention, "q_norm") else None,
+        output=_joined([attention.o_proj], dtype),
+        mlp_norm=_rms_norm(layer.post_attention_layernorm),
+        mlp=gated,
+    )
+
+
+def _joined(parts: list[nn.Linear], dtype: torch.dtype) -> Linear:
+    """One linear layer that gives the outputs of `parts` side by side; all have a bias, or none has."""
+    bias = None if parts[0].bias is None else torch.cat([part.bias for part in parts])
+    return Linear(torch.cat([part.weight for part in parts]) if len(parts) > 1 else parts[0].weight, bias, dtype)
+
+
+def _rms_norm(norm: Any) -> Map:
+    weight, epsilon = norm.weight.detach().float(), norm.variance_epsilon
+    return lambda x: F.rms_norm(x, weight.shape, weight, epsilon)
+
+
+def _head_norm(attention: Any) -> Map:
+    """Qwen3's norms of each query head and each key head, as one."""
+    query, key = attention.q_norm, attention.k_norm
+    counts = attention.q_proj.out_features, attention.k_proj.out_features
+    n_queries, n_keys = (count // attention.head_dim for count in counts)
+    weight = torch.stack([query.weight] * n_queries + [key.weight] * n_keys).detach().float()
+    return lambda x: F.rms_norm(x.float(), x.shape[-1:], None, query.variance_epsilon) * weight
+
+
+def _gpt2(model: Any, dtype: torch.dtype) -> Decoder:
+    inner = model.transformer
+    heads = model.config.n_head
+    return Decoder(
+        embed=lambda ids, positions: inner.wte(ids).float() + inner.wpe(positions).float(),
+        rotary=None,
+        layers=[_gpt2_layer(block, dtype) for block in inner.h],
+        norm=_layer_norm(inner.ln_f),
+        head=model.lm_head.weight.detach(),
+        query_heads=heads,
+        key_heads=heads,
+        head_size=model.config.n_embd // heads,
+    )
+
+
+def _gpt2_layer(block: Any, dtype: torch.dtype) -> Layer:
+    up, down = _transposed(block.mlp.c_fc, dtype), _transposed(block.mlp.c_proj, dtype)
+    return Layer(
+        attention_norm=_layer_norm(block.ln_1),
+        qkv=_transposed(block.attn.c_attn, dtype),
+        head_norm=None,
+        output=_transposed(block.attn.c_proj, dtype),
+        mlp_norm=_layer_norm(block.ln_2),
+        mlp=lambda x: down(block.mlp.act(up(x))),
+    )
+
+
+def _transposed(part: Any, dtype: torch.dtype) -> Linear:
+    """transformers' Conv1D, which keeps its weight the other way round."""
+    return Linear(part.weight.T, part.bias, dtype)
+
+
+def _layer_norm(norm: nn.LayerNorm) -> Map:
+    weight, bias = (parameter.detach().float() for parameter in (norm.weight, norm.bias))
+    return lambda x: F.layer_norm(x, weight.shape, weight, bias, norm.eps)

@@ -1,0 +1,156 @@
+"""IFD: how much the prompt helps a small model to predict the answer, for many samples at once.
+
+IFD(Q, A) = exp(s(A|Q) - s(A)), where s is the mean negative log-likelihood per answer token in nats: the ratio of two
+perplexities (arXiv 2402.00530 and its code, after arXiv 2308.12032). Conditional pass: prompt and answer, all answer
+tokens scored. Unconditional pass: the answer alone. `conventions` has what else is called IFD.
+
+Samples share forward passes (`packing`): Llama, Qwen and GPT-2 run them packed (`packed`), any other model one sequence
+at a time. In float32 a score differs by less than 1e-5, relative, with the batch that its sample came in.
+
+What is not a number is a flag, never an exception:
+
+====================  ============================================  ==========================================
+``empty_answer``      no text, or nothing but whitespace            `ifd` None, no pass
+``prompt_too_long``   the prompt fills `max_length`                 `ifd` None, no pass
+``one_token_answer``  unconditional mean over nothing               `ifd` None, `nll_cond` known
+``truncated``         the end of the answer is beyond `max_length`  `ifd` of what fits
+``nan``               the model gave something not finite           `ifd` None
+====================  ============================================  ==========================================
+"""
+
+import logging
+from collections.abc import Sequence
+from itertools import chain
+
+import torch
+from jinja2 import TemplateError
+
+from processors.errors import InvalidSample, ProcessorError, Transient
+from processors.models.checkpoints import CausalCheckpoint
+from processors.scoring.cascade import undecided
+from processors.scoring.conventions import CONVENTIONS, Convention, plain
+from processors.scoring.decoders import obstacle
+from processors.scoring.linear import low_precision
+from processors.scoring.measurement import Ifd as Ifd
+from processors.scoring.measurement import measurement
+from processors.scoring.packed import PackedModel, hooked
+from processors.scoring.packing import Forward, Segment, one_by_one, plan
+from processors.scoring.tokens import PairTokenizer, TokenPair
+from schemas import Prompt
+
+log = logging.getLogger(__name__)
+
+MAX_FORWARD_TOKENS = 1024
+"""Tokens of one forward pass on a CPU, both sequences of its samples together; it is not faster with more."""
+GPU_FORWARD_TOKENS = 32_768
+"""Likewise on any other device, which needs more of them to be busy (an estimate, not measured)."""
+
+Prepared = TokenPair | Ifd | InvalidSample
+"""A sample's tokens; or its result, where nothing of it goes through the model."""
+
+
+class IfdScorer:
+    """Scores prompts with answers by the causal model `checkpoint`.
+
+    `max_length` is the longest sequence in tokens, prompt and answer together. With `cascade` samples are scored in the
+    device's low precision first, and again in float32 where that leaves open on which side of 1 they are. Raises
+    ValueError where the model's own context is shorter than `max_length`, since positions beyond it would give numbers
+    without meaning.
+    """
+
+    def __init__(
+        self,
+        checkpoint: CausalCheckpoint,
+        max_length: int,
+        *,
+        convention: Convention = CONVENTIONS["superfilter"],
+        cascade: bool = False,
+    ) -> None:
+        context = getattr(checkpoint.model.config, "max_position_embeddings", max_length)
+        if not 2 <= max_length <= context:
+            raise ValueError(f"max_length is {max_length}: {checkpoint.name} takes 2 to {context} tokens")
+        self.convention = convention
+        self._model = checkpoint.model
+        self._max_length = max_length
+        self._tokenizer = PairTokenizer(checkpoint.tokenizer, max_length, convention)
+        self._packed: Forward | None = None
+        self._first: tuple[Forward, torch.dtype] | None = None
+        if reason := obstacle(self._model):
+            log.warning("%s is scored one sequence at a time, which is slower: %s", checkpoint.name, reason)
+            return
+        self._packed = PackedModel(self._model, self._model.dtype)
+        low = low_precision(self._model.device)
+        if cascade and self._model.dtype == torch.float32 and low:
+            self._first = PackedModel(self._model, low), low
+        elif cascade:
+            log.info("no cascade: %s on this device has nothing much faster beside it", _name(self._model.dtype))
+
+    def score(self, samples: Sequence[tuple[Prompt, str]]) -> list[Ifd | ProcessorError]:
+        """One result per (prompt, answer), in order. What fails for one sample is that sample's error alone."""
+        return self.measure([self.prepare(prompt, answer) for prompt, answer in samples])
+
+    def prepare(self, prompt: Prompt, answer: str) -> Prepared:
+        """What `measure` takes; needs no model, and may run in another thread meanwhile."""
+        if not answer.strip():
+            return Ifd(flags=("empty_answer",))
+        try:
+            _ = plain(prompt).encode(), answer.encode()
+            pair = self._tokenizer.pair(prompt, answer)
+        except UnicodeEncodeError as error:
+            return InvalidSample(f"not Unicode text: {error.reason}")
+        except TemplateError as error:
+            return InvalidSample(f"the model's chat template refuses the prompt: {type(error).__name__}")
+        return pair if pair.start < self._max_length else Ifd(flags=("prompt_too_long",))
+
+    def measure(self, prepared: Sequence[Prepared]) -> list[Ifd | ProcessorError]:
+        """One result per item, in order."""
+        pairs = [each for each in prepared if isinstance(each, TokenPair)]
+        measured = iter(self._cascaded(pairs) if self._first else self._exact(pairs))
+        return [next(measured) if isinstance(each, TokenPair) else each for each in prepared]
+
+    def _exact(self, pairs: Sequence[TokenPair]) -> list[Ifd | Transient]:
+        forward = one_by_one(self._model) if self._packed is None or hooked(self._model) else self._packed
+        return self._batched(forward, self._model.dtype, pairs)
+
+    def _cascaded(self, pairs: Sequence[TokenPair]) -> list[Ifd | Transient]:
+        assert self._first is not None
+        results = self._batched(*self._first, pairs)
+        again = [index for index, result in enumerate(results) if undecided(result)]
+        for index, result in zip(again, self._exact([pairs[index] for index in again]), strict=True):
+            results[index] = result
+        return results
+
+    def _batched(self, forward: Forward, dtype: torch.dtype, pairs: Sequence[TokenPair]) -> list[Ifd | Transient]:
+        costs = [len(pair.cond) + len(pair.uncond) for pair in pairs]
+        on_cpu = self._model.device.type == "cpu"
+        batches = plan(costs, MAX_FORWARD_TOKENS if on_cpu else GPU_FORWARD_TOKENS)
+        with torch.inference_mode():
+            measured = [self._measure(forward, dtype, [pairs[index] for index in batch]) for batch in batches]
+        return list(chain.from_iterable(measured))
+
+    def _measure(self, forward: Forward, dtype: torch.dtype, pairs: Sequence[TokenPair]) -> list[Ifd | Transient]:
+        """One result per pair. A pass that fails is done again in two halves, down to the samples that fail alone."""
+        try:
+            nll = _nll(forward, pairs)
+        except Exception as error:  # out of memory, most often, which half the tokens may not be
+            failure = Transient(f"the model failed on {len(pairs[0].cond)} tokens: {type(error).__name__}: {error}")
+        else:
+            both = zip(pairs, nll, strict=True)
+            return [measurement(pair, *each, self.convention.ratio, _name(dtype)) for pair, each in both]
+        if len(pairs) == 1:  # outside of the handler, whose error would keep the tensors of the failed pass alive
+            return [failure]
+        middle = len(pairs) // 2
+        halves = pairs[:middle], pairs[middle:]
+        return [result for half in halves for result in self._measure(forward, dtype, half)]
+
+
+def _nll(forward: Forward, pairs: Sequence[TokenPair]) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """NLL of the scored tokens of both sequences of each pair; without one where nothing is scored."""
+    sequences = [each for pair in pairs for each in ((pair.cond, pair.start), (pair.uncond, pair.uncond_start))]
+    scored = iter(forward([Segment(ids=ids, start=start) for ids, start in sequences if start < len(ids)]))
+    nll = [next(scored) if start < len(ids) else torch.empty(0) for ids, start in sequences]
+    return list(zip(nll[::2], nll[1::2], strict=True))
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

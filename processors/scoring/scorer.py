@@ -1,0 +1,142 @@
+"""The scoring stage: samples in micro-batches get their IFD score and the embedding of their prompt."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from processors.embedding.embedders import TextEmbedder, load_embedder
+from processors.embedding.embedding import to_message
+from processors.errors import InvalidSample, ProcessorError
+from processors.models.checkpoints import load_causal
+from processors.scoring.config import ScoringConfig
+from processors.scoring.conventions import CONVENTIONS, plain
+from processors.scoring.ifd import IfdScorer, Prepared
+from processors.scoring.measurement import Ifd
+from processors.scoring.signals import SignalTracker
+from processors.token_estimate import estimated_tokens
+from schemas import Sample, Score, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A sample with what the causal model takes; and the embedding of its prompt, or why there is nothing to score."""
+
+    sample: Sample
+    prepared: Prepared
+    vector: NDArray[np.float32] | None
+
+
+class Scorer:
+    """Gives each sample its `score`, its `embedding` and one more lineage step.
+
+    Synchronous, for the caller to run off the event loop: `prepare` in one thread, `process` in another, each one call
+    at a time. The IFD of a sample does not depend on the batch that it came in; its signals depend on what came before.
+    """
+
+    def __init__(
+        self,
+        config: ScoringConfig,
+        ifd: IfdScorer,
+        model_hash: str,
+        embedder: TextEmbedder,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._config = config
+        self._ifd = ifd
+        self._model_hash = model_hash
+        self._embedder = embedder
+        self._clock = clock
+        self._signals = SignalTracker()
+
+    @classmethod
+    def load(cls, config: ScoringConfig, cache: Path, clock: Callable[[], datetime]) -> "Scorer":
+        """Load both models; `cache` is where converted checkpoints are kept. Raises ModelMissing.
+
+        A number of threads is torch's for the whole process.
+        """
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        checkpoint = load_causal(config.model, cache, dtype=getattr(torch, config.dtype), device=config.device)
+        embedder = load_embedder(config.embedder, config.threads)
+        convention = CONVENTIONS[config.convention]
+        ifd = IfdScorer(checkpoint, config.max_length, convention=convention, cascade=config.cascade)
+        return cls(config, ifd, checkpoint.model_hash, embedder, clock)
+
+    def cost(self, sample: Sample) -> int:
+        """About how many tokens the sample takes through the model, both passes; from lengths alone, at least 1."""
+        answer = estimated_tokens(sample.answer.text) if sample.answer else 0
+        both = estimated_tokens(plain(sample.prompt)) + answer
+        return max(1, min(both, self._config.max_length) + min(answer, self._config.max_length))
+
+    def prepare(self, samples: Sequence[Sample]) -> list[Ready]:
+        """The samples tokenised, and their prompts embedded: all that can be done while the causal model is busy."""
+        prepared = [
+            self._ifd.prepare(each.prompt, each.answer.text) if each.answer else InvalidSample("no answer to score")
+            for each in samples
+        ]
+        good = [index for index, each in enumerate(prepared) if not isinstance(each, InvalidSample)]
+        vectors = dict(zip(good, self._embedder.embed([samples[index].prompt.text() for index in good]), strict=True))
+        pairs = zip(samples, prepared, strict=True)
+        return [Ready(sample, each, vectors.get(index)) for index, (sample, each) in enumerate(pairs)]
+
+    def process(self, ready: Sequence[Ready]) -> list[Sample | ProcessorError]:
+        """One result per sample, in order: the scored sample, or why this one could not be scored."""
+        began = self._clock()
+        outcomes = self._ifd.measure([each.prepared for each in ready])
+        at = self._clock()
+        tokens = sum(outcome.tokens for outcome in outcomes if isinstance(outcome, Ifd))
+        seconds_per_token = (at - began).total_seconds() / max(1, tokens)
+        return [
+            self._scored(each, outcome, at, seconds_per_token) if isinstance(outcome, Ifd) else outcome
+            for each, outcome in zip(ready, outcomes, strict=True)
+        ]
+
+    def _scored(self, ready: Ready, ifd: Ifd, at: datetime, seconds_per_token: float) -> Sample:
+        assert ready.vector is not None
+        return ready.sample.advance(
+            self._step(at, ifd.tokens, seconds_per_token),
+            score=self._message(ifd),
+            embedding=to_message(ready.vector, self._config.embedder),
+        )
+
+    def _step(self, at: datetime, tokens: int, seconds_per_token: float) -> Step:
+        """The lineage step; the time of the model's pass is shared out by tokens."""
+        return Step(
+            stage="scoring",
+            at=at.astimezone(UTC).isoformat(timespec="milliseconds"),
+            seconds=tokens * seconds_per_token,
+            model=self._config.model,
+            params={
+                "convention": self._ifd.convention.name,
+                "template": self._ifd.convention.template,
+                "max_length": self._config.max_length,
+                "dtype": self._config.dtype,
+                "cascade": self._config.cascade,
+                "embedder": self._config.embedder,
+            },
+            tokens_in=tokens,
+        )
+
+    def _message(self, ifd: Ifd) -> Score:
+        signals = self._signals.observe(ifd)
+        return Score(
+            ifd=ifd.ifd,
+            nll_cond=ifd.nll_cond,
+            nll_uncond=ifd.nll_uncond,
+            n_cond=ifd.n_cond,
+            n_uncond=ifd.n_uncond,
+            convention=self._ifd.convention.name,
+            template=self._ifd.convention.template,
+            model=self._config.model,
+            model_hash=self._model_hash,
+            dtype=ifd.dtype or self._config.dtype,
+            flags=ifd.flags,
+            uninformative=signals.uninformative,
+            s_ifd=signals.s_ifd,
+            length_percentile=signals.length_percentile,
+        )

@@ -1,0 +1,114 @@
+"""Prompt and answer as token ids, cut as Superfiltering cuts them (code_ifd/data_analysis.py of that repository).
+
+The reference tokenises three texts: the prompt, the answer, and both together; the first answer token of the whole is
+the one at the number of tokens that the prompt has alone. Where the seam between the two cannot merge, the third text
+is the first two in a row, and each is tokenised once.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from processors.scoring.conventions import Convention
+from schemas import Prompt
+
+_PROBES = ("word", "7", ".", "é", "中", "'s", "\N{GRINNING FACE}")
+_SEAM = re.compile(r"\S\n\Z")
+_CUT = re.compile(r"\S(?:(?= )|\n(?=\S))")
+_CHARS_PER_TOKEN = 8  # how much of a long text is tried first; English has about 4.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenPair:
+    """The two token sequences of one sample.
+
+    `cond` is prompt and answer, cut to `max_length`; its answer begins at `start`. `uncond` is the answer without the
+    prompt, scored from `uncond_start`, its scored tokens being those of the answer from number `skipped` on.
+    `truncated` says that the end of the answer is missing in `cond`.
+    """
+
+    cond: Sequence[int]
+    start: int
+    uncond: Sequence[int]
+    uncond_start: int = 1
+    skipped: int = 1
+    truncated: bool
+
+
+class PairTokenizer:
+    """Tokenises samples for scoring by `convention`.
+
+    `tokenizer` is a transformers tokenizer. Texts far beyond `max_length` tokens cost little more than those at it,
+    unless they hold no whitespace to cut at; then they are tokenised whole. Raises ValueError where the convention
+    needs what the tokenizer has not: a chat template, or a token to begin with.
+    """
+
+    def __init__(self, tokenizer: Any, max_length: int, convention: Convention) -> None:
+        self._tokenizer = tokenizer
+        self._max_length = max_length
+        self._convention = convention
+        if convention.template == "chat" and not tokenizer.chat_template:
+            raise ValueError("the convention chat-template needs a tokenizer with a chat template; this one has none")
+        self._begin, self._begin_alone = self._special(convention.begin), self._special(convention.begin_alone)
+        self._splits = self._splits_at_whitespace()
+
+    def pair(self, prompt: Prompt, answer: str) -> TokenPair:
+        """The pair for `prompt` and the text `answer`."""
+        question = self._head(self._convention.render(prompt, self._tokenizer))
+        answer = self._head(answer)
+        prefix, whole = self._sequence(self._begin, question, answer)
+        prefix_alone, alone = self._sequence(self._begin_alone, self._convention.alone, answer)
+        start, start_alone = len(prefix), len(prefix_alone)
+        # What fits of the answer: as many tokens in both; Superfiltering's unconditional pass takes one more.
+        room = self._max_length - start + (1 if self._convention.name == "superfilter" else 0)
+        return TokenPair(
+            cond=whole[: self._max_length],
+            start=start,
+            uncond=alone[: start_alone + max(0, room)],
+            uncond_start=max(1, start_alone),
+            skipped=0 if start_alone else 1,
+            truncated=len(whole) > self._max_length,
+        )
+
+    def _sequence(self, begin: list[int], before: str, answer: str) -> tuple[list[int], list[int]]:
+        """The tokens of `before`, and those of `before` with `answer`, both with `begin` in front."""
+        prefix = begin + self._ids(before)
+        clean = self._splits and _SEAM.search(before[-2:]) and not answer[:1].isspace()
+        if not before or clean or not self._convention.whole_text:
+            return prefix, prefix + self._ids(answer)
+        return prefix, begin + self._ids(before + answer)
+
+    def _special(self, kind: str) -> list[int]:
+        if kind == "none":
+            return []
+        bos, eos = self._tokenizer.bos_token_id, self._tokenizer.eos_token_id
+        if kind == "own":
+            return [bos] if bos is not None and self._tokenizer.encode("")[:1] == [bos] else []
+        first = bos if bos is not None else eos
+        if first is None:
+            raise ValueError(f"the convention {self._convention.name} needs a tokenizer with a BOS or an EOS token")
+        return [first]
+
+    def _head(self, text: str) -> str:
+        """A beginning of `text`, where it is long, with the same first `max_length` + 1 tokens."""
+        size = _CHARS_PER_TOKEN * self._max_length
+        while self._splits and (cut := _CUT.search(text, size)):
+            head = text[: cut.end()]
+            if len(self._ids(head)) > self._max_length:
+                return head
+            size *= 4
+        return text
+
+    def _ids(self, text: str) -> list[int]:
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False, verbose=False)
+        return ids
+
+    def _splits_at_whitespace(self) -> bool:
+        """Whether this tokenizer never merges a lone newline with the next line, or a word with the space after it.
+
+        True of the byte-level tokenizers (GPT-2, SmolLM2, Llama 3, Qwen), whose regular expressions end a piece there;
+        false of SentencePiece, which puts a space before each text.
+        """
+        pairs = [("a\n", probe) for probe in _PROBES] + [("a", " b"), (".", " b")]
+        return all(self._ids(left + right) == self._ids(left) + self._ids(right) for left, right in pairs)

@@ -1,0 +1,1 @@
+"""Brief experience: a scorer that is trained on a few varied samples before it scores."""

@@ -1,0 +1,70 @@
+"""The distances that fit an embedding model: on the real library they land where they were measured."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from processors.diversity.calibration import Seeds, calibrate, embed_seeds
+from processors.diversity.clusterers import build, new_cluster_distance
+from processors.diversity.clustering import StreamKMeans
+from processors.diversity.config import DiversityConfig
+from processors.embedding.embedding import Embedder
+from processors.skills import LIBRARY, load_skills
+
+
+@pytest.fixture(scope="module")
+def seeds(embedder: Embedder) -> Seeds:
+    return embed_seeds(load_skills(LIBRARY).values(), embedder.embed)
+
+
+def moved(seeds: Seeds, towards: NDArray[np.float32]) -> Seeds:
+    """Another model's vectors: all have `towards` in common, so that unrelated texts are close together."""
+    vectors = seeds.vectors + towards
+    return replace(seeds, vectors=vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+
+
+def test_for_minilm_it_lands_where_it_was_measured(seeds: Seeds) -> None:
+    found = calibrate(seeds)
+    assert found is not None
+    assert found.new_cluster_distance == pytest.approx(0.55, abs=0.02)
+    assert found.near_duplicate == pytest.approx(0.90, abs=0.01)
+
+
+def test_a_model_that_puts_everything_close_together_gets_shorter_distances(seeds: Seeds) -> None:
+    common = np.full(seeds.vectors.shape[1], 0.8 / np.sqrt(seeds.vectors.shape[1]), np.float32)
+    close = moved(seeds, common)
+    found = calibrate(close)
+    assert found is not None
+    assert found.new_cluster_distance < 0.4
+    assert found.near_duplicate > 0.92
+    fixed = StreamKMeans(new_centre_distance=0.55, seeds=close.vectors).n_centres
+    assert fixed < build(DiversityConfig(), seeds).n_centres / 5  # MiniLM's number would see one topic
+    assert build(DiversityConfig(), close).n_centres == pytest.approx(
+        build(DiversityConfig(), seeds).n_centres, rel=0.25
+    )
+
+
+def test_a_language_that_the_model_does_not_know_has_no_say(seeds: Seeds) -> None:
+    english = [i for i, language in enumerate(seeds.languages) if language == "en"]
+    only = Seeds(
+        texts=tuple(seeds.texts[i] for i in english),
+        task_types=tuple(seeds.task_types[i] for i in english),
+        languages=("en",) * len(english),
+        vectors=seeds.vectors[english],
+    )
+    assert calibrate(only) == calibrate(seeds)
+
+
+def test_too_few_seeds_calibrate_nothing(seeds: Seeds) -> None:
+    few = Seeds(texts=("a",), task_types=("t",), languages=("en",), vectors=seeds.vectors[:1])
+    assert calibrate(few) is None
+    one_type = replace(seeds, task_types=("same",) * len(seeds.texts))
+    assert calibrate(one_type) is None
+    assert new_cluster_distance(DiversityConfig(), few) == 0.55
+
+
+def test_a_setting_is_stronger(seeds: Seeds) -> None:
+    assert new_cluster_distance(DiversityConfig(new_cluster_distance=0.3), seeds) == 0.3
+    assert new_cluster_distance(DiversityConfig(), seeds) == pytest.approx(0.55, abs=0.02)

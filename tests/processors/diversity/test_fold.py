@@ -1,0 +1,437 @@
+import io
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from processors.diversity.clustering import StreamKMeans
+from processors.diversity.config import DiversityConfig
+from processors.diversity.fold import Diversity
+from processors.diversity.fold_state import SnapshotError
+from processors.diversity.gates import REASONS
+from processors.diversity.keep_rules import RULES
+from processors.diversity.seen import SeenIds
+from processors.errors import InvalidSample
+from schemas import Decision, Sample, Verification, encode
+from tests.processors.scored import AT, embedding, score, scored, topic_stream, unit
+
+EAST, NORTH = unit(1, 0, 0, 0), unit(0, 1, 0, 0)
+EAST_16 = unit(1, *[0] * 15)
+SMALL: dict[str, Any] = {"warm_up": 5, "gain_window": 40, "cluster_window": 8, "global_window": 30, "ring_size": 3}
+
+
+def small_fold(seen: SeenIds | None = None) -> Diversity:
+    """A fold whose windows, rings and clusters overflow within a hundred samples."""
+    return Diversity(seen=seen or SeenIds(":memory:"), config=DiversityConfig(**SMALL), clusters=small_clusters())
+
+
+def small_clusters() -> StreamKMeans:
+    return StreamKMeans(n_clusters=6, decay=0.9, stale_share=0.3)
+
+
+def restored(raw: bytes, seen: SeenIds) -> Diversity:
+    diversity = small_fold(seen)
+    diversity.restore(raw)
+    return diversity
+
+
+def fold(**rule: Any) -> Diversity:
+    return Diversity(seen=SeenIds(":memory:"), config=DiversityConfig(**rule))
+
+
+def decision(diversity: Diversity, sample: Sample, offset: int = 0) -> Decision:
+    decided = diversity.decide(sample, offset)
+    assert decided is not None
+    assert decided.decision is not None
+    return decided.decision
+
+
+def decide_all(diversity: Diversity, samples: Iterable[Sample], start: int = 0) -> list[Decision]:
+    return [decision(diversity, sample, offset) for offset, sample in enumerate(samples, start)]
+
+
+# One sample per reason.
+
+
+def test_an_undefined_ifd_is_rejected_by_the_name_of_its_flag() -> None:
+    for number, flag in enumerate(("empty_answer", "one_token_answer", "prompt_too_long", "nan")):
+        found = decision(fold(), scored(number, EAST, score=score(None, flag)))
+        assert (found.outcome, found.reason, found.cluster, found.gain) == ("rejected", flag, None, None)
+
+
+def test_what_an_earlier_stage_gave_up_is_rejected_with_its_reason_without_score_or_embedding() -> None:
+    given_up = replace(scored(0, EAST), score=None, embedding=None, fault="answering: refusal")
+    found = decision(fold(), given_up)
+    assert (found.outcome, found.reason, found.cluster, found.gain) == ("rejected", "answering: refusal", None, None)
+
+
+def test_code_that_failed_its_checks_is_rejected() -> None:
+    found = decision(fold(), scored(0, EAST, verification=Verification(outcome="failed", evidence="exit status 1")))
+    assert (found.outcome, found.reason) == ("rejected", "verification_failed")
+
+
+def test_an_instruction_that_does_not_help_is_rejected() -> None:
+    found = decision(fold(), scored(0, EAST, ifd=1.0))
+    assert (found.outcome, found.reason) == ("rejected", "ifd_not_below_one")
+
+
+def test_a_near_duplicate_of_a_kept_sample_is_rejected() -> None:
+    diversity = fold()
+    assert decision(diversity, scored(0, EAST)).outcome == "curated"
+    found = decision(diversity, scored(1, unit(1, 0.4, 0, 0)))
+    assert (found.outcome, found.reason, found.cluster, found.gain) == ("rejected", "near_duplicate", 0, None)
+    assert found.nearest == pytest.approx(1 / np.sqrt(1.16), abs=1e-3)
+    assert decision(diversity, scored(2, unit(1, 0.6, 0, 0))).outcome == "curated"
+
+
+def test_the_first_sample_is_curated_for_warm_up() -> None:
+    found = decision(fold(), scored(0, EAST), offset=7)
+    assert (found.outcome, found.reason, found.rule, found.input_offset) == ("curated", "warm_up", "streaming_gain", 7)
+    assert (found.cluster, found.nearest, found.threshold, found.clusters) == (0, None, None, 1)
+
+
+def test_a_hard_sample_of_a_new_topic_is_curated_and_an_easy_one_of_a_crowded_topic_is_rejected() -> None:
+    diversity = fold(warm_up=5, near_duplicate=1.0)
+    decide_all(diversity, [scored(i, unit(1, 0.01 * i, 0, 0), ifd=0.5) for i in range(10)])
+    crowded = decision(diversity, scored(10, unit(1, 0.055, 0, 0), ifd=0.2), 10)
+    assert (crowded.outcome, crowded.reason) == ("rejected", "below_threshold")
+    fresh = decision(diversity, scored(11, NORTH, ifd=0.9), 11)
+    assert (fresh.outcome, fresh.reason, fresh.cluster) == ("curated", "gain", 1)
+    for found in (crowded, fresh):
+        assert found.quality is not None
+        assert found.novelty is not None
+        assert found.deficit is not None
+        assert found.gain == found.quality + found.novelty + found.deficit
+
+
+def test_every_reason_is_in_the_table() -> None:
+    _, samples = topic_stream(300)
+    assert {found.reason for found in decide_all(fold(keep_rate=0.2), samples)} <= set(REASONS)
+
+
+# What cannot be decided.
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"score": None}, "needs its score"),
+        ({"embedding": None}, "needs its score and its embedding"),
+        ({"embedding": embedding([0.6, 0.6, 0.0, 0.0])}, "norm 0.8487: a unit vector"),
+        ({"embedding": embedding([0.0] * 4)}, "norm 0: a unit vector"),
+        ({"embedding": embedding([float("nan"), 1.0, 0.0, 0.0])}, "norm nan"),
+        ({"embedding": embedding([float("inf"), 1.0, 0.0, 0.0])}, "norm inf"),
+        ({"embedding": embedding([])}, "0 dimensions, the clusters have 4"),
+        ({"embedding": embedding([1.0, 0.0])}, "2 dimensions, the clusters have 4"),
+        ({"embedding": embedding(NORTH, model="wordllama")}, "embedding of wordllama; .* used minilm"),
+        ({"score": score(None)}, "without IFD needs one of the flags"),
+    ],
+)
+def test_an_unusable_sample_is_invalid_and_moves_nothing_but_the_offset(
+    changes: dict[str, Any], complaint: str
+) -> None:
+    with_it, without = small_fold(), small_fold()
+    for diversity in (with_it, without):
+        decision(diversity, scored(0, EAST), 0)
+    with pytest.raises(InvalidSample, match=complaint):
+        with_it.decide(scored(1, NORTH, **changes), 1)
+    assert (with_it.offset, with_it.decided_offset) == (1, 0)
+    assert decision(with_it, scored(1, NORTH), 2) == decision(without, scored(1, NORTH), 2)
+    assert with_it.snapshot() == without.snapshot()
+
+
+def test_an_embedding_without_coordinates_is_invalid_from_the_start() -> None:
+    with pytest.raises(InvalidSample, match="norm 0"):
+        fold().decide(scored(0, EAST, embedding=embedding([])), 0)
+
+
+# The fold.
+
+
+def test_an_id_is_decided_once() -> None:
+    diversity = fold()
+    assert diversity.decide(scored(0, EAST), 0) is not None
+    assert diversity.decide(scored(0, NORTH), 1) is None
+    assert (diversity.offset, diversity.decided_offset) == (1, 0)
+
+
+def test_the_decision_joins_the_lineage_with_a_time_that_no_replay_changes() -> None:
+    decided = fold(keep_rate=0.25).decide(scored(0, EAST), 0)
+    assert decided is not None
+    assert (decided.lineage[-1].stage, decided.lineage[-1].at) == ("diversity", AT)
+    assert decided.lineage[-1].params == {"keep_rate": 0.25, "near_duplicate": 0.9}
+    bare = fold().decide(scored(0, EAST, lineage=()), 0)
+    assert bare is not None
+    assert bare.lineage[-1].at == ""
+
+
+def test_what_fails_a_gate_moves_nothing() -> None:
+    _, samples = topic_stream(200, dims=16, duplicates=0.0)
+    failing = [
+        scored(1000, EAST_16, score=score(None, "nan")),
+        scored(1001, EAST_16, ifd=1.5),
+        scored(1002, EAST_16, verification=Verification(outcome="failed")),
+    ]
+    plain, disturbed = small_fold(), small_fold()
+    for offset, sample in enumerate(samples):
+        if offset == 100:
+            assert all(decision(disturbed, gated, offset).outcome == "rejected" for gated in failing)
+        assert plain.decide(sample, offset) == disturbed.decide(sample, offset)
+    assert plain.snapshot() == disturbed.snapshot()
+
+
+def test_the_keep_rate_is_hit_and_more_topics_are_kept_than_by_chance() -> None:
+    labels, samples = topic_stream(3000)
+    found = decide_all(fold(keep_rate=0.1), samples)
+    kept = np.array([one.outcome == "curated" for one in found])
+    judged = sum(one.gain is not None for one in found)
+    assert kept.sum() == pytest.approx(0.1 * judged, rel=0.1)
+
+    by_chance = np.random.default_rng(0).permutation(kept)
+    assert len(set(labels[kept])) > len(set(labels[by_chance]))
+    assert effective_topics(labels[kept]) > 1.5 * effective_topics(labels[by_chance])
+    assert np.mean(
+        [s.score.ifd for s, k in zip(samples, kept, strict=True) if k and s.score and s.score.ifd]
+    ) > np.mean([s.score.ifd for s, k in zip(samples, by_chance, strict=True) if k and s.score and s.score.ifd])
+
+
+def effective_topics(labels: "np.ndarray[Any, Any]") -> float:
+    """exp of the entropy of the topics, in topics."""
+    share = np.bincount(labels) / len(labels)
+    share = share[share > 0]
+    return float(np.exp(-(share * np.log(share)).sum()))
+
+
+def test_no_two_kept_samples_of_a_small_stream_are_near_duplicates() -> None:
+    _, samples = topic_stream(400, duplicates=0.5)
+    found = decide_all(fold(), samples)
+    assert Counter(one.reason for one in found)["near_duplicate"] > 50
+    kept = [s for s, one in zip(samples, found, strict=True) if one.outcome == "curated"]
+    vectors = np.array([np.frombuffer(s.embedding.raw(), "<f2") for s in kept if s.embedding], np.float64)
+    cosines = vectors @ vectors.T - 2 * np.eye(len(vectors))
+    assert cosines.max() < 0.9 + 1e-3
+
+
+# Determinism and recovery.
+
+LETTERS = {"warm_up": "w", "gain": "g", "below_threshold": "b", "near_duplicate": "d", "ifd_not_below_one": "i"}
+
+
+def test_golden_decisions() -> None:
+    found = decide_all(small_fold(), topic_stream(120, dims=16)[1])
+    assert "".join(LETTERS[one.reason] for one in found) == GOLDEN_REASONS
+    assert "".join("-" if one.cluster is None else str(one.cluster) for one in found) == GOLDEN_CLUSTERS
+
+
+GOLDEN_REASONS = (
+    "wwwwwgdbgbbbggggbbgbgggbgbgbggggbbbgggggbbgbdbbbgbgiggbbbggg"
+    "bgbgbbbbgbgggbgbgbgbgbbbbbbgbgbbbgbgggbbbdgdggggdggbbgbgggdd"
+)
+GOLDEN_CLUSTERS = (
+    "012034011000542000302500040013540042103313502340402-44545145"
+    "500203031043542223130502400140400235014315304105002002312020"
+)
+
+PROGRAM = """
+import hashlib
+from tests.processors.diversity.test_fold import fold
+from tests.processors.scored import topic_stream
+from schemas import encode
+diversity = fold()
+digest = hashlib.sha256()
+for offset, sample in enumerate(topic_stream(400, dims=384)[1]):
+    digest.update(encode(diversity.decide(sample, offset)))
+digest.update(diversity.snapshot())
+print(digest.hexdigest())
+"""
+
+
+def test_hash_seed_and_threads_change_no_byte() -> None:
+    digests = set()
+    for number in ("1", "2"):
+        environment = os.environ | {"PYTHONHASHSEED": number, "OPENBLAS_NUM_THREADS": number, "OMP_NUM_THREADS": number}
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM],
+            cwd=Path(__file__).parents[3],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        digests.add(done.stdout.strip())
+    assert len(digests) == 1
+    assert len(digests.pop()) == 64
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), snapshot=st.integers(0, 119), crash=st.integers(0, 120))
+def test_after_a_crash_the_replay_decides_the_same_bytes(seed: int, snapshot: int, crash: int) -> None:
+    samples = topic_stream(120, topics=12, dims=8, seed=seed)[1]
+    samples = [samples[i // 2] if i % 7 == 3 else sample for i, sample in enumerate(samples)]  # some ids come again
+    crash = max(snapshot, crash)
+
+    whole = small_fold()
+    expected = [whole.decide(sample, offset) for offset, sample in enumerate(samples)]
+
+    seen = SeenIds(":memory:")
+    crashed, raw = small_fold(seen), small_fold().snapshot()
+    for offset, sample in enumerate(samples[:crash]):
+        crashed.decide(sample, offset)
+        if offset == snapshot:
+            raw = crashed.snapshot()
+
+    again = restored(raw, seen)
+    seen.forget_after(again.offset)
+    assert seen.last_offset() == again.decided_offset
+    for offset in range(again.offset + 1, len(samples)):
+        decided, before = again.decide(samples[offset], offset), expected[offset]
+        assert (decided and encode(decided)) == (before and encode(before))
+    assert again.snapshot() == whole.snapshot()
+
+
+def test_a_lost_file_of_seen_ids_is_told() -> None:
+    before = small_fold()
+    decide_all(before, topic_stream(20, dims=8)[1])
+    seen = SeenIds(":memory:")
+    after = restored(before.snapshot(), seen)
+    assert seen.last_offset() < after.decided_offset == 19
+
+
+def test_full_rings_fit_a_snapshot_of_a_few_megabytes() -> None:
+    config = DiversityConfig(keep_rate=1.0, ring_size=8, near_duplicate=1.0)
+    diversity = Diversity(seen=SeenIds(":memory:"), config=config, clusters=StreamKMeans(n_clusters=20))
+    decide_all(diversity, topic_stream(600, topics=20, dims=64, duplicates=0.0)[1])
+    full = 20 * 8 * 64 * 2
+    assert full / 2 < len(diversity.snapshot()) < full + 40_000
+
+
+def test_the_embedding_model_outlives_a_restart() -> None:
+    before = small_fold()
+    decide_all(before, topic_stream(20, dims=4)[1])
+    after = restored(before.snapshot(), SeenIds(":memory:"))
+    with pytest.raises(InvalidSample, match="embedding of wordllama"):
+        after.decide(scored(20, EAST, embedding=embedding(EAST, model="wordllama")), 20)
+
+
+# Another scorer, another rule, another clusterer.
+
+
+def by_another(samples: Iterable[Sample], factor: float) -> list[Sample]:
+    """The samples as another scorer sees them: other weights, other values."""
+    return [
+        replace(sample, score=replace(sample.score, model_hash="1", ifd=sample.score.ifd * factor))
+        for sample in samples
+        if sample.score is not None and sample.score.ifd is not None
+    ]
+
+
+def test_scores_of_two_scorers_are_not_ranked_together() -> None:
+    _, samples = topic_stream(1200, duplicates=0.0)
+    diversity = fold(keep_rate=0.3)
+    decide_all(diversity, samples[:600])
+    found = decide_all(diversity, by_another(samples[600:], 0.1), 600)
+    assert found[0].quality == 0.7 * 0.5  # nothing to compare with
+    judged = [one for one in found if one.gain is not None]
+    assert sum(one.outcome == "curated" for one in judged) == pytest.approx(0.3 * len(judged), rel=0.1)
+    # By the first scorer's values all of these would rank last.
+    assert np.mean([one.quality for one in judged if one.quality is not None]) == pytest.approx(0.35, abs=0.03)
+
+
+def test_which_scorer_it_was_outlives_a_restart() -> None:
+    _, samples = topic_stream(120, dims=16)
+    expected = small_fold()
+    decide_all(expected, samples[:60])
+    again = restored(expected.snapshot(), SeenIds(":memory:"))
+    others = by_another(samples[60:], 0.5)
+    assert decide_all(again, others, 60) == decide_all(expected, others, 60)
+    assert again.snapshot() == expected.snapshot()
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("clusterer", ["stream", "river"])
+def test_every_rule_and_clusterer_goes_on_byte_for_byte(rule: Any, clusterer: Any) -> None:
+    config = DiversityConfig(**SMALL, rule=rule, clusterer=clusterer, max_clusters=8)
+    _, samples = topic_stream(150, dims=16)
+    whole = Diversity(seen=SeenIds(":memory:"), config=config)
+    decide_all(whole, samples[:70])
+    tail = Diversity(seen=SeenIds(":memory:"), config=config)
+    tail.restore(whole.snapshot())
+    found = decide_all(tail, samples[70:], 70)
+    assert found == decide_all(whole, samples[70:], 70)
+    assert tail.snapshot() == whole.snapshot()
+    assert {one.rule for one in found} == {rule}
+    assert {one.reason for one in found} >= {"gain", "below_threshold"}
+
+
+def test_another_rule_begins_anew_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    before = small_fold()
+    decide_all(before, topic_stream(60, dims=16)[1])
+    config = DiversityConfig(**SMALL, rule="ifd_threshold")
+    after = Diversity(seen=SeenIds(":memory:"), config=config, clusters=small_clusters())
+    after.restore(before.snapshot())
+    assert "the rule was streaming_gain and is ifd_threshold now: it begins anew" in caplog.text
+    found = decision(after, topic_stream(61, dims=16)[1][60], 60)
+    assert (found.reason, found.clusters) == ("warm_up", 6)
+
+
+# Snapshots of before, and such as do not fit.
+
+
+@pytest.mark.parametrize("n_clusters", [6, 9])
+def test_a_snapshot_of_version_1_is_gone_on_from(n_clusters: int) -> None:
+    """The file was written after 60 samples of the golden stream, before scorers and rules were remembered."""
+    raw = (Path(__file__).parents[1] / "golden" / "diversity_v1.npz").read_bytes()
+    clusters = StreamKMeans(n_clusters=n_clusters, decay=0.9, stale_share=0.3)
+    diversity = Diversity(seen=SeenIds(":memory:"), config=DiversityConfig(**SMALL), clusters=clusters)
+    diversity.restore(raw)
+    found = decide_all(diversity, topic_stream(120, dims=16)[1][60:], 60)
+    if n_clusters == 6:
+        assert "".join(LETTERS[one.reason] for one in found) == GOLDEN_REASONS[60:]
+    assert found[-1].clusters == n_clusters
+
+
+def with_header(raw: bytes, old: bytes, new: bytes) -> bytes:
+    arrays = dict(np.load(io.BytesIO(raw)))
+    header = arrays.pop("header").tobytes()
+    assert old in header
+    changed = io.BytesIO()
+    np.savez(changed, allow_pickle=False, header=np.frombuffer(header.replace(old, new), np.uint8), **arrays)
+    return changed.getvalue()
+
+
+def test_bytes_that_are_no_snapshot_are_told() -> None:
+    sound = small_fold()
+    decide_all(sound, topic_stream(30, dims=8)[1])
+    raw = sound.snapshot()
+    pickled, empty = io.BytesIO(), io.BytesIO()
+    np.save(pickled, np.array([{}], dtype=object), allow_pickle=True)
+    np.savez(empty)
+    broken = [b"", b"nonsense", raw[:-100], raw[: len(raw) // 2], pickled.getvalue(), empty.getvalue()]
+    flipped = bytearray(raw)
+    flipped[len(raw) // 2] ^= 0xFF
+    for bad in (*broken, bytes(flipped)):
+        with pytest.raises(SnapshotError, match="not a snapshot"):
+            restored(bad, SeenIds(":memory:"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        (b'"version": 2', b'"version": 3', "version 3"),
+        (b"siftstream diversity", b"siftstream something", "siftstream something"),
+        (b'"n_clusters": 6', b'"n_clusters": 7', "n_clusters 7, now 6"),
+        (b'"offset"', b'"offsat"', "offset"),
+    ],
+)
+def test_a_snapshot_of_another_kind_is_told(old: bytes, new: bytes, complaint: str) -> None:
+    with pytest.raises(SnapshotError, match=complaint):
+        restored(with_header(small_fold().snapshot(), old, new), SeenIds(":memory:"))

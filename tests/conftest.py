@@ -68,6 +68,12 @@ def broker(request: pytest.FixtureRequest) -> Connection:
     return connection
 
 
+embedded_and_slowly_kafka = pytest.mark.parametrize(
+    "broker", ["embedded", pytest.param("kafka", marks=[pytest.mark.kafka, pytest.mark.slow])], indirect=True
+)
+"""For tests of minutes: the delivery path is tested on both brokers elsewhere, so CI runs them on the embedded one."""
+
+
 @pytest.fixture
 def prefix() -> str:
     """A prefix for topics and groups that no other test has used on this broker."""

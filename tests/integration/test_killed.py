@@ -18,6 +18,7 @@ from streams.connection import Connection
 from streams.reading import records, sample_of
 from streams.topics import partitions_of
 from streams.wire import Wire
+from tests.conftest import embedded_and_slowly_kafka
 from tests.streams.stages import arrived, feed, feed_raw, index_of, letters, make_topics, number, until
 
 DELIVERY = [
@@ -154,6 +155,7 @@ async def test_decisions_are_those_of_an_undisturbed_run_and_stand_once(
         assert task.result() == undisturbed.result(), point
 
 
+@embedded_and_slowly_kafka
 @pytest.mark.parametrize("kills", [3, pytest.param(20, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
 async def test_a_stage_that_is_killed_again_and_again_decides_as_one_that_never_was(
     broker: Connection, prefix: str, tmp_path: Path, kills: int

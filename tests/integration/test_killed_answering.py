@@ -18,6 +18,7 @@ from streams.ledger import take
 from streams.llm import endpoints
 from streams.settings import load
 from streams.wire import Wire
+from tests.conftest import embedded_and_slowly_kafka
 from tests.integration.test_killed import committed_all
 from tests.processors.llm.staged_server import Raw, StagedServer, Staging, staged
 from tests.streams.stages import arrived, feed, letters, make_topics, until
@@ -146,6 +147,7 @@ async def test_kill_9_with_200_calls_in_flight(
     assert await ids_in(broker, prefix) == {sample.sample_id for sample in samples}
 
 
+@embedded_and_slowly_kafka
 async def test_kill_9_at_every_point_between_a_call_and_its_ack(
     broker: Connection, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ from schemas import Sample, derived_id
 from streams.connection import Connection
 from streams.ledger import take
 from streams.wire import Wire
+from tests.conftest import embedded_and_slowly_kafka
 from tests.integration.test_killed import committed_all
 from tests.processors.llm.staged_server import Staging, staged
 from tests.processors.rewriting.samples import REST, SHOUT, collected
@@ -69,6 +70,7 @@ async def start(file: Path, broker: Connection, point: str = "none", nth: int = 
         return await asyncio.create_subprocess_exec(*command, point, str(nth), stdout=log, stderr=log)
 
 
+@embedded_and_slowly_kafka
 async def test_kill_9_at_every_point_between_a_call_and_its_ack(
     broker: Connection, prefix: str, tmp_path: Path
 ) -> None:

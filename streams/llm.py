@@ -105,6 +105,17 @@ async def until_loaded(url: str, within_s: float = LOADED_WITHIN_S) -> None:
             await asyncio.sleep(0.2)
 
 
+async def trouble_at(endpoint: EndpointConfig, key: str) -> str:
+    """What is in the way of asking an endpoint, in words; empty where it lists its models. Costs nothing there."""
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    try:
+        async with httpx.AsyncClient(timeout=endpoint.connect_s, headers=headers) as client:
+            response = await client.get(f"{endpoint.url.rstrip('/')}/models")
+    except httpx.HTTPError as error:
+        return f"{endpoint.url} does not answer ({type(error).__name__})"
+    return "" if response.is_success else f"{endpoint.url} answers with {response.status_code}"
+
+
 async def answers(client: httpx.AsyncClient, url: str) -> bool:
     """Whether the model is loaded."""
     try:

@@ -136,7 +136,7 @@ def test_prompts_are_synthesized_rewritten_and_answered_by_a_real_model(tmp_path
         wrote = {(row["stage"], row["samples"] > 0) for row in pipeline.json("models")}
         assert {("synthesis", True), ("answering", True)} <= wrote
         (total,) = [scope for scope in pipeline.json("budget") if scope["scope"] == "total"]
-        assert total["spent"]["tokens"] > 0
+        assert total["tokens"]["spent"] > 0
 
 
 def test_no_broker_is_a_clear_error_and_not_a_wait(tmp_path: Path) -> None:

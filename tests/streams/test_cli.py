@@ -24,7 +24,7 @@ from tests.streams import history
 from tests.streams.stages import make_topics, number
 
 REPOSITORY = Path(__file__).parents[2]
-CHECKS = {"python", "models", "broker", "topics", "disk", "endpoint"}
+CHECKS = {"python", "models", "broker", "topics", "disk", "endpoints"}
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from processors.llm.config import EndpointConfig
+from streams.doctor import examine
 from streams.llm import LOCAL, connect, endpoints
 from streams.local_model import NAME
 from streams.rundir import RunDir
@@ -71,3 +73,15 @@ def test_no_prompt_reaches_the_output_of_the_server(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         out, _ = process.communicate(timeout=20)
         assert b"xyzzy" not in out
+
+
+async def test_the_doctor_asks_every_endpoint_that_is_named(local_model: str, tmp_path: Path) -> None:
+    async def found(**urls: str) -> tuple[bool, str]:
+        named = {name: EndpointConfig(url=url) for name, url in urls.items()}
+        (finding,) = [f for f in await examine(Settings(dir=tmp_path, endpoints=named)) if f.check == "endpoints"]
+        return finding.ok, finding.found
+
+    assert await found() == (True, "none is named: `siftstream up` serves a small local model")
+    assert await found(here=local_model) == (True, "here answer")
+    ok, told = await found(here=local_model, gone="http://127.0.0.1:9/v1")
+    assert (ok, told) == (False, "gone: http://127.0.0.1:9/v1 does not answer (ConnectError)")

@@ -128,6 +128,7 @@ class EmbeddedBroker:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env={**os.environ, "RUST_BACKTRACE": "0"},  # over a taken port, one takes it many seconds
                 start_new_session=True,
             )
 

@@ -15,6 +15,9 @@ from streams.broker import EmbeddedBroker
 from streams.connection import Connection
 from tests.models import local_model as local_model
 
+# A console is as wide as COLUMNS says when it is made: tests set it, and what runs the tests should not.
+os.environ.pop("COLUMNS", None)
+
 KAFKA = Path(__file__).parents[1].parent / "shared" / "kafka" / "kafka"
 
 

@@ -5,7 +5,7 @@ Known are Llama, Qwen2, Qwen3 and GPT-2 as transformers has them. `obstacle` say
     T  tokens            H  query heads            K  key and value heads            D  size of a head
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +33,8 @@ class Layer:
     """x + output(attention(qkv(attention_norm(x)))), then x + mlp(mlp_norm(x)).
 
     `qkv` gives queries, keys and values side by side, (T, (H + 2·K)·D). `head_norm` takes queries and keys together,
-    (T, H + K, D), before they are rotated.
+    (T, H + K, D), before they are rotated; the two numbers of a query or key that turn together stand side by side.
+    `mlp` takes what it is added to as well.
     """
 
     attention_norm: Map
@@ -41,18 +42,18 @@ class Layer:
     head_norm: Map | None
     output: Linear
     mlp_norm: Map
-    mlp: Map
+    mlp: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True, slots=True)
 class Decoder:
     """`embed` takes tokens and positions (T,) and gives (T, hidden size); `head` is (vocabulary, hidden size).
 
-    `rotary` gives cos and sin of positions (T,), each (T, 1, D); None where the positions are in the embedding.
+    `rotary` gives cos + i·sin of positions (T,), (T, 1, D/2); None where the positions are in the embedding.
     """
 
     embed: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-    rotary: Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]] | None
+    rotary: Map | None
     layers: list[Layer]
     norm: Map
     head: torch.Tensor
@@ -92,10 +93,10 @@ def _rotary(model: Any, dtype: torch.dtype) -> Decoder:
     inner, attention = model.model, model.model.layers[0].self_attn
     head_size: int = attention.head_dim
 
-    def rotary(positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def rotary(positions: torch.Tensor) -> torch.Tensor:
         like = torch.empty(0, device=positions.device)  # its device and type are what counts
-        cos, sin = inner.rotary_emb(like, positions[None])
-        return cos[0, :, None], sin[0, :, None]
+        cos, sin = (each[0, :, None, : head_size // 2] for each in inner.rotary_emb(like, positions[None]))
+        return torch.complex(cos, sin)
 
     return Decoder(
         embed=lambda ids, _: inner.embed_tokens(ids).float(),
@@ -111,27 +112,42 @@ def _rotary(model: Any, dtype: torch.dtype) -> Decoder:
 
 def _rotary_layer(layer: Any, dtype: torch.dtype) -> Layer:
     attention, mlp = layer.self_attn, layer.mlp
-    gate_up, down = _joined([mlp.gate_proj, mlp.up_proj], dtype), _joined([mlp.down_proj], dtype)
+    gate, up, down = (Linear(part.weight, part.bias, dtype) for part in (mlp.gate_proj, mlp.up_proj, mlp.down_proj))
+    fused = mlp.config.hidden_act == "silu"
 
-    def gated(x: torch.Tensor) -> torch.Tensor:
-        gate, up = gate_up(x).chunk(2, -1)
-        activated: torch.Tensor = mlp.act_fn(gate)
-        return down(activated.mul_(up))
+    def gated(x: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
+        x = x.to(dtype)
+        activated = gate.silu(x) if fused else mlp.act_fn(gate(x))
+        return down.plus(up.times(x, activated), residual)
 
     return Layer(
         attention_norm=_rms_norm(layer.input_layernorm),
-        qkv=_joined([attention.q_proj, attention.k_proj, attention.v_proj], dtype),
+        qkv=_qkv(attention, dtype),
         head_norm=_head_norm(attention) if hasattr(attention, "q_norm") else None,
-        output=_joined([attention.o_proj], dtype),
+        output=Linear(attention.o_proj.weight, attention.o_proj.bias, dtype),
         mlp_norm=_rms_norm(layer.post_attention_layernorm),
         mlp=gated,
     )
 
 
-def _joined(parts: list[nn.Linear], dtype: torch.dtype) -> Linear:
-    """One linear layer that gives the outputs of `parts` side by side; all have a bias, or none has."""
-    bias = None if parts[0].bias is None else torch.cat([part.bias for part in parts])
-    return Linear(torch.cat([part.weight for part in parts]) if len(parts) > 1 else parts[0].weight, bias, dtype)
+def _qkv(attention: Any, dtype: torch.dtype) -> Linear:
+    """Queries, keys and values by one layer; all three have a bias, or none has."""
+    parts = (attention.q_proj, attention.k_proj, attention.v_proj)
+
+    def joined(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
+        query, key, value = tensors
+        return torch.cat([_paired(query, attention.head_dim), _paired(key, attention.head_dim), value])
+
+    bias = None if parts[0].bias is None else joined([part.bias for part in parts])
+    return Linear(joined([part.weight for part in parts]), bias, dtype)
+
+
+def _paired(rows: torch.Tensor, head_size: int) -> torch.Tensor:
+    """Rows of each head so that i and i + D/2, which a rotation turns together in these families, are neighbours.
+
+    Attention does not change, since a query and a key are laid out alike.
+    """
+    return rows.view(-1, 2, head_size // 2, *rows.shape[1:]).transpose(1, 2).reshape(rows.shape)
 
 
 def _rms_norm(norm: Any) -> Map:
@@ -144,7 +160,8 @@ def _head_norm(attention: Any) -> Map:
     query, key = attention.q_norm, attention.k_norm
     counts = attention.q_proj.out_features, attention.k_proj.out_features
     n_queries, n_keys = (count // attention.head_dim for count in counts)
-    weight = torch.stack([query.weight] * n_queries + [key.weight] * n_keys).detach().float()
+    scales = (_paired(norm.weight.detach().float(), attention.head_dim) for norm in (query, key))
+    weight = torch.cat([scale.repeat(count, 1) for scale, count in zip(scales, (n_queries, n_keys), strict=True)])
     return lambda x: F.rms_norm(x.float(), x.shape[-1:], None, query.variance_epsilon) * weight
 
 
@@ -171,7 +188,7 @@ def _gpt2_layer(block: Any, dtype: torch.dtype) -> Layer:
         head_norm=None,
         output=_transposed(block.attn.c_proj, dtype),
         mlp_norm=_layer_norm(block.ln_2),
-        mlp=lambda x: down(block.mlp.act(up(x))),
+        mlp=lambda x, residual: down.plus(block.mlp.act(up(x)), residual),
     )
 
 

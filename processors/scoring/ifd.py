@@ -29,12 +29,13 @@ from processors.errors import InvalidSample, ProcessorError, Transient
 from processors.models.checkpoints import CausalCheckpoint
 from processors.scoring.cascade import undecided
 from processors.scoring.conventions import CONVENTIONS, Convention, plain
+from processors.scoring.cores import Cores, share_out
 from processors.scoring.decoders import obstacle
 from processors.scoring.linear import low_precision
 from processors.scoring.measurement import Ifd as Ifd
 from processors.scoring.measurement import measurement
 from processors.scoring.packed import PackedModel, hooked
-from processors.scoring.packing import Forward, Segment, one_by_one, plan
+from processors.scoring.packing import Forward, Segment, one_by_one
 from processors.scoring.tokens import PairTokenizer, TokenPair
 from schemas import Prompt
 
@@ -73,6 +74,10 @@ class IfdScorer:
         self._model = checkpoint.model
         self._max_length = max_length
         self._tokenizer = PairTokenizer(checkpoint.tokenizer, max_length, convention)
+        self._one_core, self._cores = (
+            Cores(1),
+            Cores(torch.get_num_threads() if self._model.device.type == "cpu" else 1),
+        )
         self._packed: Forward | None = None
         self._first: tuple[Forward, torch.dtype] | None = None
         if reason := obstacle(self._model):
@@ -123,15 +128,17 @@ class IfdScorer:
     def _batched(self, forward: Forward, dtype: torch.dtype, pairs: Sequence[TokenPair]) -> list[Ifd | Transient]:
         costs = [len(pair.cond) + len(pair.uncond) for pair in pairs]
         on_cpu = self._model.device.type == "cpu"
-        batches = plan(costs, MAX_FORWARD_TOKENS if on_cpu else GPU_FORWARD_TOKENS)
-        with torch.inference_mode():
-            measured = [self._measure(forward, dtype, [pairs[index] for index in batch]) for batch in batches]
-        return list(chain.from_iterable(measured))
+        cores = self._cores if isinstance(forward, PackedModel) else self._one_core  # other code may keep a state
+        groups = share_out(costs, MAX_FORWARD_TOKENS if on_cpu else GPU_FORWARD_TOKENS, cores.count)
+        measured = cores.map(lambda group: self._measure(forward, dtype, [pairs[index] for index in group]), groups)
+        result = dict(zip(chain.from_iterable(groups), chain.from_iterable(measured), strict=True))
+        return [result[index] for index in range(len(pairs))]
 
     def _measure(self, forward: Forward, dtype: torch.dtype, pairs: Sequence[TokenPair]) -> list[Ifd | Transient]:
         """One result per pair. A pass that fails is done again in two halves, down to the samples that fail alone."""
         try:
-            nll = _nll(forward, pairs)
+            with torch.inference_mode():
+                nll = _nll(forward, pairs)
         except Exception as error:  # out of memory, most often, which half the tokens may not be
             failure = Transient(f"the model failed on {len(pairs[0].cond)} tokens: {type(error).__name__}: {error}")
         else:

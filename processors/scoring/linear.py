@@ -30,11 +30,34 @@ class Linear:
             self._weight = torch.ops.mkldnn._reorder_linear_weight(self._weight.contiguous(), _ROWS)
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        x = x.to(self._dtype)
-        if not self._blocked:
-            return F.linear(x, self._weight, self._bias)
-        product: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, self._weight, self._bias, "none", [], "")
-        return product
+        return self._product(x, "none") if self._blocked else F.linear(x.to(self._dtype), self._weight, self._bias)
+
+    def silu(self, x: torch.Tensor) -> torch.Tensor:
+        """silu(self(x)), while the product is still in the cache."""
+        return self._product(x, "swish") if self._blocked else F.silu(self(x))
+
+    def times(self, x: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
+        """self(x) · factor, likewise."""
+        return self._product_and(factor, x, "mul") if self._fuses(factor) else self(x).mul_(factor)
+
+    def plus(self, x: torch.Tensor, term: torch.Tensor) -> torch.Tensor:
+        """self(x) + term, likewise, of the type of `term`."""
+        return self._product_and(term, x, "add") if self._fuses(term) else term + self(x)
+
+    def _fuses(self, other: torch.Tensor) -> bool:
+        return self._blocked and other.dtype == self._dtype
+
+    def _product(self, x: torch.Tensor, then: str) -> torch.Tensor:
+        fused: torch.Tensor = torch.ops.mkldnn._linear_pointwise(
+            x.to(self._dtype), self._weight, self._bias, then, [], ""
+        )
+        return fused
+
+    def _product_and(self, other: torch.Tensor, x: torch.Tensor, then: str) -> torch.Tensor:
+        fused: torch.Tensor = torch.ops.mkldnn._linear_pointwise.binary(
+            x.to(self._dtype), other, self._weight, self._bias, then
+        )
+        return fused
 
 
 def low_precision(device: torch.device) -> torch.dtype | None:

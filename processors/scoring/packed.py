@@ -84,41 +84,36 @@ class PackedModel:
         """The last hidden states of the scored rows, (R, hidden size)."""
         decoder = self._decoder
         x = decoder.embed(rows.ids, rows.positions)
-        rotation = _signed(decoder.rotary(rows.positions)) if decoder.rotary else None
+        turn = decoder.rotary(rows.positions) if decoder.rotary else None
         for layer in decoder.layers:
-            heads = self._attention(layer, x, rotation, rows.lengths)
+            heads = self._attention(layer, x, turn, rows.lengths)
             if layer is decoder.layers[-1]:
                 heads, x = heads[rows.scored], x[rows.scored]
-            x += layer.output(heads)
-            x += layer.mlp(layer.mlp_norm(x))
+            x = layer.output.plus(heads, x)
+            x = layer.mlp(layer.mlp_norm(x), x)
         return decoder.norm(x)
 
-    def _attention(
-        self, layer: Layer, x: torch.Tensor, rotation: tuple[torch.Tensor, torch.Tensor] | None, lengths: list[int]
-    ) -> torch.Tensor:
+    def _attention(self, layer: Layer, x: torch.Tensor, turn: torch.Tensor | None, lengths: list[int]) -> torch.Tensor:
         """Causal attention within each segment, (T, H·D), before the output projection."""
         queries, keys = self._decoder.query_heads, self._decoder.key_heads
         qkv = layer.qkv(layer.attention_norm(x)).view(len(x), -1, self._decoder.head_size)
         qk, value = torch.split(qkv, [queries + keys, keys], 1)
         if layer.head_norm:
             qk = layer.head_norm(qk)
-        if rotation:
-            qk = _rotate(qk, *rotation)
+        if turn is not None:
+            qk = _rotate(qk, turn)
         query, key = torch.split(qk.to(value.dtype), [queries, keys], 1)
         return _attend(query, key, value, lengths).flatten(1)
 
 
-def _signed(rotation: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-    """cos and sin (T, 1, D), the first half of sin negated, so that `_rotate` need not negate a half of x."""
-    cos, sin = rotation
-    left, right = sin.chunk(2, -1)
-    return cos, torch.cat((-left, right), -1)
+def _rotate(x: torch.Tensor, turn: torch.Tensor) -> torch.Tensor:
+    """Rotary position embedding of x (T, heads, D) by the complex numbers `turn` (T, 1, D/2); float32, may overwrite x.
 
-
-def _rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    """Rotary position embedding of x (T, heads, D), halves as in Llama."""
-    left, right = x.chunk(2, -1)
-    return torch.addcmul(x * cos, torch.cat((right, left), -1), sin)
+    A pair of numbers side by side is one complex number: `decoders` lays out queries and keys so.
+    """
+    rotated = x.float()
+    torch.view_as_complex(rotated.view(*x.shape[:-1], -1, 2)).mul_(turn)
+    return rotated
 
 
 def _attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, lengths: list[int]) -> torch.Tensor:

@@ -98,6 +98,7 @@ MODELS: dict[str, Callable[[], Any]] = {
     "one key head, tied": lambda: tiny_llama(num_key_value_heads=1, tie_word_embeddings=True),
     "all heads, biases": lambda: tiny_llama(attention_bias=True, mlp_bias=True),
     "head size of its own": lambda: tiny_llama(num_key_value_heads=3, head_dim=16),
+    "another activation": lambda: tiny_llama(num_key_value_heads=2, hidden_act="gelu"),
     "llama3 positions": lambda: tiny_llama(num_key_value_heads=2, rope_parameters=LLAMA3_ROPE),
     "qwen2": tiny_qwen2,
     "qwen3": tiny_qwen3,

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, TypeAdapter, ValidationError, with_config
 from pydantic_core import ErrorDetails
 
+from processors.languages import LANGUAGES
 from schemas.types import CLOSED, Bool, Text
 
 LIBRARY = Path(__file__).resolve().parents[1] / "skills"
@@ -22,16 +23,6 @@ LIBRARY = Path(__file__).resolve().parents[1] / "skills"
 
 MIN_SEEDS = 5
 """Self-Instruct prompts with six human-written seeds at a time (arXiv 2212.10560, §2.2); fewer would soon repeat."""
-
-_ISO_639_1 = (
-    "aa ab ae af ak am an ar as av ay az ba be bg bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de dv dz ee el en "
-    "eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id ie ig ii ik io is it iu ja "
-    "jv ka kg ki kj kk kl km kn ko kr ks ku kv kw ky la lb lg li ln lo lt lu lv mg mh mi mk ml mn mr ms mt my na nb "
-    "nd ne ng nl nn no nr nv ny oc oj om or os pa pi pl ps pt qu rm rn ro ru rw sa sc sd se sg si sk sl sm sn so sq "
-    "sr ss st su sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu"
-)
-LANGUAGES = frozenset(_ISO_639_1.split())
-"""The codes that `Sample.language` holds."""
 
 
 class SkillError(ValueError):

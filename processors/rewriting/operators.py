@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, with_config
 
+from processors.languages import LANGUAGES, language_name
 from processors.rewriting.tables import FOLDER, read_table, refuse
-from processors.skills import LANGUAGES, Filled, Language
+from processors.skills import Filled, Language
 from schemas import Prompt
 from schemas.types import CLOSED, Text
 
@@ -17,9 +18,6 @@ TARGET = "target"
 """The parameter that holds the language to translate into."""
 
 _FIELDS = frozenset({"instruction", "input", "document", "language"})
-
-_NAMES = {"ar": "Arabic", "de": "German", "en": "English", "es": "Spanish", "fr": "French", "hi": "Hindi"}
-_NAMES |= {"it": "Italian", "ja": "Japanese", "ko": "Korean", "pt": "Portuguese", "ru": "Russian", "zh": "Chinese"}
 
 
 def _fields(template: str) -> frozenset[str]:
@@ -76,7 +74,7 @@ class Operator:
             instruction=prompt.instruction,
             input=prompt.input,
             document=prompt.input or prompt.instruction,
-            language=language_name(language),
+            language=language_name(language) if language else "the language of the original",
             **(chosen | spoken),
         ).strip()
 
@@ -103,13 +101,6 @@ def load_operators(file: Path = SHIPPED) -> dict[str, Operator]:
     by_name = {one.name: one for one in operators}
     refuse(file, [f"operators: {name} is there twice" for name in by_name if _count(operators, name) > 1])
     return by_name
-
-
-def language_name(code: str) -> str:
-    """The English name of a language, for a prompt; its code where we know no name."""
-    if not code:
-        return "the language of the original"
-    return _NAMES.get(code, f"the language with the ISO 639-1 code {code}")
 
 
 def parameter_faults(operator: Operator, parameters: dict[str, tuple[str, ...]]) -> list[str]:

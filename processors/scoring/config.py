@@ -28,7 +28,7 @@ class ScoringConfig:
     device: str = "cpu"
     """Where the causal model runs, as torch names it; the embedder runs on the CPU."""
     threads: int = 0
-    """Threads of one forward pass, at least 1; 0 for the libraries' own choice."""
+    """Cores to score with, at least 1; 0 for the libraries' own choice."""
 
     def __post_init__(self) -> None:
         if self.convention not in get_args(ConventionName):

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
-from processors.skills import LANGUAGES
+from processors.languages import LANGUAGES
 
 Style = Literal["list", "turns", "json"]
 PolicyName = Literal["uniform", "coverage"]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from processors.languages import language_name
 from processors.synthesis.config import Style
 from processors.synthesis.seeds import Kind
 from schemas import Message, Prompt
@@ -29,9 +30,6 @@ SCHEMA: Mapping[str, Any] = {
 _AVOIDED = 4
 _AVOIDED_LONGEST = 120
 """Instructions that are not to be repeated, and characters of each: enough to know them by."""
-
-_NAMES = {"de": "German", "en": "English", "es": "Spanish", "fr": "French", "it": "Italian", "ja": "Japanese"}
-_NAMES |= {"ar": "Arabic", "hi": "Hindi", "ko": "Korean", "pt": "Portuguese", "ru": "Russian", "zh": "Chinese"}
 
 
 def messages(
@@ -88,10 +86,9 @@ def _not_again(avoid: Sequence[str]) -> str:
 
 
 def _wanted(kind: Kind, language: str) -> str:
-    name = _NAMES.get(language, f"the language with the ISO 639-1 code {language}")
     return (
-        f"Their kind: {kind.title}. {kind.description} Each is one request in {name} that a user sends to an "
-        'assistant; a text that it is about stands below it after "Input:". Do not answer them.'
+        f"Their kind: {kind.title}. {kind.description} Each is one request in {language_name(language)} that a user "
+        'sends to an assistant; a text that it is about stands below it after "Input:". Do not answer them.'
     )
 
 

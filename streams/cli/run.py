@@ -10,7 +10,7 @@ import click
 
 from streams import status as status_module
 from streams import worker as worker_module
-from streams.cli.common import Options, command, console
+from streams.cli.common import Options, command, console, errors
 from streams.connection import Connection
 from streams.errors import StreamsError
 from streams.rundir import find
@@ -75,7 +75,7 @@ def stop_event() -> asyncio.Event:
     def first() -> None:
         stop.set()
         loop.remove_signal_handler(signal.SIGINT)
-        say("stopping: draining the workers (Ctrl-C again kills)")
+        errors.print("stopping: draining the workers (Ctrl-C again kills)")
 
     loop.add_signal_handler(signal.SIGINT, first)
     loop.add_signal_handler(signal.SIGTERM, stop.set)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import click
 from rich.status import Status
 
-from processors.skills import LANGUAGES
+from processors.languages import LANGUAGES
 from streams.at_hand import at_hand
 from streams.cli.common import Options, command, console, errors, json_option, show_json, table
 from streams.cli.run import say, stop_event

@@ -95,7 +95,8 @@ def _opened(file: Path | None, settings: Settings) -> Iterator[Budget]:
 
 
 def _print(title: str, states: Sequence[ScopeState]) -> None:
-    shown = table(title, "scope", "in", "#spent", "#presumed", "#reserved", "#limit", "#left", "state")
+    console.print(title, style="bold", soft_wrap=True, markup=False)  # a path may be wider than the table
+    shown = table("", "scope", "in", "#spent", "#presumed", "#reserved", "#limit", "#left", "state")
     for state in states:
         for unit in UNITS:
             figures = _figures(state, unit)

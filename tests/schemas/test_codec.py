@@ -9,11 +9,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from schemas import DecodeError, Prompt, Sample, Step, UnknownVersion, decode, encode
-from tests.schemas.samples import FULL, SAMPLES
+from tests.schemas.samples import FLOAT, FULL, SAMPLES
 
 PLAIN = Sample(sample_id="s", prompt=Prompt(instruction="Do it."))
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text(max_size=9),
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | FLOAT | st.text(max_size=9),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
     max_leaves=9,
 )

@@ -1,11 +1,11 @@
-"""Forward passes side by side on the cores of a CPU, each on one core.
+"""Forward passes side by side on the cores of a CPU, each on one core; or in a row on a GPU (`one_ahead`).
 
 Cores that share a pass wait at the end of each of its products for the slowest of them, and what is too small to be
 shared keeps the others idle. A pass of its own for each core has neither. Measured on 2 cores, in bfloat16: 1.2 to 1.4
 times the samples per second.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from heapq import heapify, heapreplace
 from math import ceil
@@ -31,6 +31,17 @@ class Cores:
         if self._pool is None or len(todo) < 2:
             return [work(item) for item in todo]
         return list(self._pool.map(work, todo))
+
+
+def one_ahead(begun: Iterable[Callable[[], Result]]) -> Iterator[Result]:
+    """The results in order; the next work is begun before one is waited for, so that a GPU never waits for the host."""
+    waiting: Callable[[], Result] | None = None
+    for wait in begun:
+        if waiting:
+            yield waiting()
+        waiting = wait
+    if waiting:
+        yield waiting()
 
 
 def _threads_of_one_core(count: int) -> ThreadPoolExecutor:

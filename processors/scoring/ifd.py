@@ -19,8 +19,10 @@ What is not a number is a flag, never an exception:
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import chain
+from typing import TypeVar
 
 import torch
 from jinja2 import TemplateError
@@ -29,7 +31,7 @@ from processors.errors import InvalidSample, ProcessorError, Transient
 from processors.models.checkpoints import CausalCheckpoint
 from processors.scoring.cascade import undecided
 from processors.scoring.conventions import CONVENTIONS, Convention, plain
-from processors.scoring.cores import Cores, share_out
+from processors.scoring.cores import Cores, one_ahead, share_out
 from processors.scoring.decoders import obstacle
 from processors.scoring.linear import low_precision
 from processors.scoring.measurement import Ifd as Ifd
@@ -48,6 +50,11 @@ GPU_FORWARD_TOKENS = 32_768
 
 Prepared = TokenPair | Ifd | InvalidSample
 """A sample's tokens; or its result, where nothing of it goes through the model."""
+Nll = tuple[torch.Tensor, torch.Tensor]
+"""Of the scored tokens of both sequences of a sample, each of which may have none."""
+Measured = Callable[[], list[Ifd | Transient]]
+"""Waits for the results of a pass."""
+Value = TypeVar("Value")
 
 
 class IfdScorer:
@@ -130,33 +137,54 @@ class IfdScorer:
         on_cpu = self._model.device.type == "cpu"
         cores = self._cores if isinstance(forward, PackedModel) else self._one_core  # other code may keep a state
         groups = share_out(costs, MAX_FORWARD_TOKENS if on_cpu else GPU_FORWARD_TOKENS, cores.count)
-        measured = cores.map(lambda group: self._measure(forward, dtype, [pairs[index] for index in group]), groups)
+
+        def begin(group: Sequence[int]) -> Measured:
+            return self._begin(forward, dtype, [pairs[index] for index in group])
+
+        measured = cores.map(lambda group: begin(group)(), groups) if on_cpu else one_ahead(map(begin, groups))
         result = dict(zip(chain.from_iterable(groups), chain.from_iterable(measured), strict=True))
         return [result[index] for index in range(len(pairs))]
 
-    def _measure(self, forward: Forward, dtype: torch.dtype, pairs: Sequence[TokenPair]) -> list[Ifd | Transient]:
-        """One result per pair. A pass that fails is done again in two halves, down to the samples that fail alone."""
-        try:
-            with torch.inference_mode():
-                nll = _nll(forward, pairs)
-        except Exception as error:  # out of memory, most often, which half the tokens may not be
-            failure = Transient(f"the model failed on {len(pairs[0].cond)} tokens: {type(error).__name__}: {error}")
-        else:
+    def _begin(self, forward: Forward, dtype: torch.dtype, pairs: Sequence[TokenPair]) -> Measured:
+        """Begin a pass; the function returned waits for one result per pair."""
+        begun = _tried(lambda: _launch(forward, pairs))
+        return lambda: self._finish(forward, dtype, pairs, begun)
+
+    def _finish(
+        self, forward: Forward, dtype: torch.dtype, pairs: Sequence[TokenPair], begun: Callable[[], list[Nll]] | str
+    ) -> list[Ifd | Transient]:
+        """What failed is done again in two halves (it is memory, most often), down to the samples that fail alone."""
+        nll = begun if isinstance(begun, str) else _tried(begun)
+        if not isinstance(nll, str):
             both = zip(pairs, nll, strict=True)
             return [measurement(pair, *each, self.convention.ratio, _name(dtype)) for pair, each in both]
-        if len(pairs) == 1:  # outside of the handler, whose error would keep the tensors of the failed pass alive
-            return [failure]
+        if len(pairs) == 1:
+            return [Transient(f"the model failed on {len(pairs[0].cond)} tokens: {nll}")]
         middle = len(pairs) // 2
         halves = pairs[:middle], pairs[middle:]
-        return [result for half in halves for result in self._measure(forward, dtype, half)]
+        return [result for half in halves for result in self._begin(forward, dtype, half)()]
 
 
-def _nll(forward: Forward, pairs: Sequence[TokenPair]) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """NLL of the scored tokens of both sequences of each pair; without one where nothing is scored."""
+def _tried(action: Callable[[], Value]) -> Value | str:
+    """What it gives, or its error in words: the error itself would keep the tensors of a failed pass alive."""
+    try:
+        return action()
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def _launch(forward: Forward, pairs: Sequence[TokenPair]) -> Callable[[], list[Nll]]:
+    """Begin the pass over both sequences of each pair, without those in which nothing is scored."""
     sequences = [each for pair in pairs for each in ((pair.cond, pair.start), (pair.uncond, pair.uncond_start))]
-    scored = iter(forward([Segment(ids=ids, start=start) for ids, start in sequences if start < len(ids)]))
-    nll = [next(scored) if start < len(ids) else torch.empty(0) for ids, start in sequences]
-    return list(zip(nll[::2], nll[1::2], strict=True))
+    segments = [Segment(ids=ids, start=start) for ids, start in sequences if start < len(ids)]
+    begun = forward.launch(segments) if isinstance(forward, PackedModel) else partial(forward, segments)
+
+    def wait() -> list[Nll]:
+        scored = iter(begun())
+        nll = [next(scored) if start < len(ids) else torch.empty(0) for ids, start in sequences]
+        return list(zip(nll[::2], nll[1::2], strict=True))
+
+    return wait
 
 
 def _name(dtype: torch.dtype) -> str:

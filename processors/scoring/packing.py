@@ -58,6 +58,7 @@ def one_by_one(model: Any) -> Forward:
     Only rows that predict a scored token pass the LM head.
     """
 
+    @torch.inference_mode()
     def nll(segment: Segment) -> torch.Tensor:
         scored = torch.tensor(segment.scored, device=model.device)
         context = torch.tensor([segment.context], device=model.device)

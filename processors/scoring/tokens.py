@@ -6,8 +6,9 @@ is the first two in a row, and each is tokenised once.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from processors.scoring.conventions import Convention
@@ -57,8 +58,9 @@ class PairTokenizer:
         """The pair for `prompt` and the text `answer`."""
         question = self._head(self._convention.render(prompt, self._tokenizer))
         answer = self._head(answer)
-        prefix, whole = self._sequence(self._begin, question, answer)
-        prefix_alone, alone = self._sequence(self._begin_alone, self._convention.alone, answer)
+        ids = cache(self._ids)  # the answer stands in both sequences
+        prefix, whole = self._sequence(ids, self._begin, question, answer)
+        prefix_alone, alone = self._sequence(ids, self._begin_alone, self._convention.alone, answer)
         start, start_alone = len(prefix), len(prefix_alone)
         # What fits of the answer: as many tokens in both; Superfiltering's unconditional pass takes one more.
         room = self._max_length - start + (1 if self._convention.name == "superfilter" else 0)
@@ -71,13 +73,15 @@ class PairTokenizer:
             truncated=len(whole) > self._max_length,
         )
 
-    def _sequence(self, begin: list[int], before: str, answer: str) -> tuple[list[int], list[int]]:
+    def _sequence(
+        self, ids: Callable[[str], list[int]], begin: list[int], before: str, answer: str
+    ) -> tuple[list[int], list[int]]:
         """The tokens of `before`, and those of `before` with `answer`, both with `begin` in front."""
-        prefix = begin + self._ids(before)
+        prefix = begin + (ids(before) if before else [])
         clean = self._splits and _SEAM.search(before[-2:]) and not answer[:1].isspace()
         if not before or clean or not self._convention.whole_text:
-            return prefix, prefix + self._ids(answer)
-        return prefix, begin + self._ids(before + answer)
+            return prefix, prefix + ids(answer)
+        return prefix, begin + ids(before + answer)
 
     def _special(self, kind: str) -> list[int]:
         if kind == "none":

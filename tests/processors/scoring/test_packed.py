@@ -205,13 +205,13 @@ def test_one_failing_sample_of_a_packed_batch_fails_alone(
     expected = ifd_scorer.score(SAMPLES)
     longest = max(result.tokens for result in expected if isinstance(result, Ifd))
 
-    def out_of_memory(self: PackedModel, segments: Sequence[Segment]) -> list[torch.Tensor]:
+    def out_of_memory(self: PackedModel, segments: Sequence[Segment]) -> Callable[[], list[torch.Tensor]]:
         if any(len(segment.ids) > longest // 2 for segment in segments):
             raise torch.OutOfMemoryError("out of memory")
-        return forward(self, segments)
+        return launch(self, segments)
 
-    forward = PackedModel.__call__
-    monkeypatch.setattr(PackedModel, "__call__", out_of_memory)
+    launch = PackedModel.launch
+    monkeypatch.setattr(PackedModel, "launch", out_of_memory)
     results = ifd_scorer.score(SAMPLES)
     assert isinstance(results[1], Transient)
     assert "OutOfMemoryError" in str(results[1])

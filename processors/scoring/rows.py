@@ -1,0 +1,70 @@
+"""Segments one after the other as the rows of one matrix, on the model's device."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from processors.scoring.packing import Segment
+
+_FILLER = Segment(ids=[0] * 17, start=1)
+"""Goes along where there are fewer than 16 rows: products of so few take another path, with other last digits."""
+_SMALLEST = 1024
+_RUN = 128  # unused rows attend to each other in runs as short as this, since attention costs the square
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Tensors on the model's device, of int64 but for `ends`.
+
+    `ids` (T,) tokens; `positions` (T,) each from 0 in its segment; `lengths` of the segments sum to T, and `ends` is 0
+    and their running sum, (segments + 1,) int32; `scored` (R,) indices of the rows that predict a scored token, and
+    `targets` (R,) those tokens. Behind the rows of the segments there may be unused ones, whose results mean nothing.
+    """
+
+    ids: torch.Tensor
+    positions: torch.Tensor
+    lengths: list[int]
+    ends: torch.Tensor
+    scored: torch.Tensor
+    targets: torch.Tensor
+
+
+def lay_out(segments: Sequence[Segment], device: torch.device, *, fixed: bool) -> Rows:
+    """The segments in order. With `fixed`, T and R are sizes of `size_above`: few, so that memory is used again."""
+    if sum(len(segment.scored) for segment in segments) < len(_FILLER.scored):
+        segments = [*segments, _FILLER]
+    lengths = [len(segment.context) for segment in segments]
+    firsts = np.cumsum([0, *lengths[:-1]])
+    ids = np.concatenate([np.asarray(segment.context) for segment in segments])
+    spans = zip(segments, lengths, firsts, strict=True)
+    scored = np.concatenate([np.arange(segment.start - 1, length) + first for segment, length, first in spans])
+    targets = np.concatenate([np.asarray(segment.scored) for segment in segments])
+    if fixed:
+        lengths += _runs(size_above(len(ids)) - len(ids))
+        ids, scored, targets = (np.pad(each, (0, size_above(len(each)) - len(each))) for each in (ids, scored, targets))
+    positions = np.concatenate([np.arange(length) for length in lengths])
+    ids_t, positions_t, scored_t, targets_t, ends = _moved(
+        [ids, positions, scored, targets, np.cumsum([0, *lengths])], device
+    )
+    return Rows(ids_t, positions_t, lengths, ends.int(), scored_t, targets_t)
+
+
+def size_above(n: int) -> int:
+    """The least of 1024, 1536, 2048, 3072, 4096 and so on that is not below n."""
+    power = max(_SMALLEST, 1 << (n - 1).bit_length())
+    return power * 3 // 4 if n <= power * 3 // 4 and power > _SMALLEST else power
+
+
+def _runs(count: int) -> list[int]:
+    return [min(_RUN, count - first) for first in range(0, count, _RUN)]
+
+
+def _moved(parts: Sequence[NDArray[np.int64]], device: torch.device) -> Sequence[torch.Tensor]:
+    """The arrays on `device`. A GPU gets them in one copy from pinned memory, for which nobody waits."""
+    joined = torch.from_numpy(np.concatenate(parts))
+    if device.type == "cuda":
+        joined = joined.pin_memory().to(device, non_blocking=True)
+    return torch.split(joined.to(device), [len(part) for part in parts])

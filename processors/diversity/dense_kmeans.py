@@ -6,15 +6,18 @@ rows of one float64 matrix, and a batch of samples is compared with them by one 
 
 import random
 from collections.abc import Hashable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from river import cluster
+from threadpoolctl import ThreadpoolController
 
 Matrix = NDArray[np.float64]
 
 _BATCH = 64
+_BLAS = ThreadpoolController()
 _DOUBT = 1e-9  # share of the sizes of the vectors; rounding moves a squared distance by less than 1e-12 of them
 
 
@@ -88,13 +91,15 @@ class DenseKMeans(cluster.KMeans):  # type: ignore[misc]
     def learn_predict_many(self, rows: Matrix) -> NDArray[np.int64]:
         """Learn the rows of (N, D) one after the other and return the cluster of each, as River's verb would."""
         rows = self._known(rows)
-        found = [self._learn_batch(rows[first : first + _BATCH]) for first in range(0, len(rows), _BATCH)]
+        with _one_thread():
+            found = [self._learn_batch(rows[first : first + _BATCH]) for first in range(0, len(rows), _BATCH)]
         return np.concatenate(found) if found else np.zeros(0, np.int64)
 
     def predict_many(self, rows: Matrix) -> NDArray[np.int64]:
         """The cluster of each row of (N, D)."""
         rows = self._known(rows)
-        distances = self._sizes() - 2.0 * (rows @ self._matrix.T)
+        with _one_thread():
+            distances = self._sizes() - 2.0 * (rows @ self._matrix.T)
         doubt = self._doubt(rows)
         found: NDArray[np.int64] = distances.argmin(axis=1)
         close = (distances <= (distances.min(axis=1) + doubt)[:, None]).sum(axis=1) > 1
@@ -216,3 +221,9 @@ class DenseKMeans(cluster.KMeans):  # type: ignore[misc]
         """Take the place of what has been learnt so far. Raises ValueError where `state` does not fit."""
         if state["centres"].shape[1]:
             self.start_at(state["centres"])
+
+
+def _one_thread() -> AbstractContextManager[object]:
+    """Products of this size are done before a second thread is awake: with two a sample takes twice the CPU time."""
+    limit: AbstractContextManager[object] = _BLAS.limit(limits=1, user_api="blas")
+    return limit

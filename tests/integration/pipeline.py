@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -78,9 +78,7 @@ class Pipeline:
             assert self._up.wait(60) == 0, (self.directory / "up.log").read_text()
             assert self.processes() == []
         finally:
-            for pid in [self._up.pid, *self.processes()]:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            kill([self._up.pid, *self.processes()])
             self._up.wait(10)
 
     def processes(self) -> list[int]:
@@ -140,6 +138,13 @@ class Pipeline:
         with suppress(StreamsError, KafkaError):
             return asyncio.run(ask())
         return None
+
+
+def kill(pids: Iterable[int]) -> None:
+    """kill -9. Workers end by themselves when `up` has died, and may be gone before it is their turn."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _cmdline(pid: int) -> str:

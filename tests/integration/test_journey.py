@@ -4,8 +4,6 @@ The readable form of what this project promises: what goes in ends as curated, r
 killed or stopped on the way.
 """
 
-import os
-import signal
 from pathlib import Path
 
 import orjson
@@ -16,7 +14,7 @@ from processors.skills import LIBRARY, load_skills, seed_rows
 from streams.connection import Connection
 from streams.topology import BY_NAME
 from tests.conftest import real_kafka
-from tests.integration.pipeline import Pipeline
+from tests.integration.pipeline import Pipeline, kill
 
 ROWS = 20
 
@@ -104,11 +102,9 @@ def killed_under_way(pipeline: Pipeline, source: Path) -> None:
         assert pipeline.run("ingest", str(source)).returncode == 0
         for stage, least in (("scoring", 3), ("diversity", 6)):
             pipeline.until(lambda least=least: pipeline.records("scored") >= least)  # type: ignore[misc]
-            for pid in pipeline.workers(stage):
-                os.kill(pid, signal.SIGKILL)
+            kill(pipeline.workers(stage))
         pipeline.until(lambda: pipeline.records("scored") >= 12)
-        for pid in [pipeline.up_pid, *pipeline.processes()]:
-            os.kill(pid, signal.SIGKILL)
+        kill([pipeline.up_pid, *pipeline.processes()])
 
 
 def test_stages_killed_under_way_and_everything_killed_at_once(tmp_path: Path) -> None:

@@ -81,10 +81,8 @@ class IfdScorer:
         self._model = checkpoint.model
         self._max_length = max_length
         self._tokenizer = PairTokenizer(checkpoint.tokenizer, max_length, convention)
-        self._one_core, self._cores = (
-            Cores(1),
-            Cores(torch.get_num_threads() if self._model.device.type == "cpu" else 1),
-        )
+        self._on_cpu = self._model.device.type == "cpu"
+        self._one_core, self._cores = Cores(1), Cores(torch.get_num_threads() if self._on_cpu else 1)
         self._packed: Forward | None = None
         self._first: tuple[Forward, torch.dtype] | None = None
         if reason := obstacle(self._model):
@@ -134,14 +132,13 @@ class IfdScorer:
 
     def _batched(self, forward: Forward, dtype: torch.dtype, pairs: Sequence[TokenPair]) -> list[Ifd | Transient]:
         costs = [len(pair.cond) + len(pair.uncond) for pair in pairs]
-        on_cpu = self._model.device.type == "cpu"
         cores = self._cores if isinstance(forward, PackedModel) else self._one_core  # other code may keep a state
-        groups = share_out(costs, MAX_FORWARD_TOKENS if on_cpu else GPU_FORWARD_TOKENS, cores.count)
+        groups = share_out(costs, MAX_FORWARD_TOKENS if self._on_cpu else GPU_FORWARD_TOKENS, cores.count)
 
         def begin(group: Sequence[int]) -> Measured:
             return self._begin(forward, dtype, [pairs[index] for index in group])
 
-        measured = cores.map(lambda group: begin(group)(), groups) if on_cpu else one_ahead(map(begin, groups))
+        measured = cores.map(lambda group: begin(group)(), groups) if self._on_cpu else one_ahead(map(begin, groups))
         result = dict(zip(chain.from_iterable(groups), chain.from_iterable(measured), strict=True))
         return [result[index] for index in range(len(pairs))]
 

@@ -6,7 +6,7 @@ rows of one float64 matrix, and a batch of samples is compared with them by one 
 
 import random
 from collections.abc import Hashable, Iterable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -91,14 +91,14 @@ class DenseKMeans(cluster.KMeans):  # type: ignore[misc]
     def learn_predict_many(self, rows: Matrix) -> NDArray[np.int64]:
         """Learn the rows of (N, D) one after the other and return the cluster of each, as River's verb would."""
         rows = self._known(rows)
-        with _one_thread():
+        with _one_thread(rows):
             found = [self._learn_batch(rows[first : first + _BATCH]) for first in range(0, len(rows), _BATCH)]
         return np.concatenate(found) if found else np.zeros(0, np.int64)
 
     def predict_many(self, rows: Matrix) -> NDArray[np.int64]:
         """The cluster of each row of (N, D)."""
         rows = self._known(rows)
-        with _one_thread():
+        with _one_thread(rows):
             distances = self._sizes() - 2.0 * (rows @ self._matrix.T)
         doubt = self._doubt(rows)
         found: NDArray[np.int64] = distances.argmin(axis=1)
@@ -223,7 +223,10 @@ class DenseKMeans(cluster.KMeans):  # type: ignore[misc]
             self.start_at(state["centres"])
 
 
-def _one_thread() -> AbstractContextManager[object]:
-    """Products of this size are done before a second thread is awake: with two a sample takes twice the CPU time."""
-    limit: AbstractContextManager[object] = _BLAS.limit(limits=1, user_api="blas")
+def _one_thread(rows: Matrix) -> AbstractContextManager[object]:
+    """Products of a batch are done before a second thread is awake: with two a sample takes twice the CPU time.
+
+    For a single row the limit itself costs more than it saves.
+    """
+    limit: AbstractContextManager[object] = _BLAS.limit(limits=1, user_api="blas") if len(rows) > 1 else nullcontext()
     return limit

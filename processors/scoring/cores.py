@@ -14,6 +14,8 @@ from typing import TypeVar
 
 import torch
 
+_START_S = 60.0  # after which a thread that could not be started is an error, not a wait for ever
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -46,7 +48,7 @@ def one_ahead(begun: Iterable[Callable[[], Result]]) -> Iterator[Result]:
 
 def _threads_of_one_core(count: int) -> ThreadPoolExecutor:
     """A number of threads is torch's for the thread that sets it, and the default of threads that ask later."""
-    elsewhere, started = torch.get_num_threads(), Barrier(count)
+    elsewhere, started = torch.get_num_threads(), Barrier(count, timeout=_START_S)
 
     def start() -> None:
         torch.get_num_threads()

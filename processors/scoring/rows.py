@@ -19,9 +19,10 @@ _RUN = 128  # unused rows attend to each other in runs as short as this, since a
 class Rows:
     """Tensors on the model's device, of int64 but for `ends`.
 
-    `ids` (T,) tokens; `positions` (T,) each from 0 in its segment; `lengths` of the segments sum to T, and `ends` is 0
-    and their running sum, (segments + 1,) int32; `scored` (R,) indices of the rows that predict a scored token, and
-    `targets` (R,) those tokens. Behind the rows of the segments there may be unused ones, whose results mean nothing.
+    `ids` (T,) tokens; `positions` (T,) each from 0 in its run; `lengths` of the runs sum to T, and `ends` is 0 and
+    their running sum, (runs + 1,) int32; `scored` (R,) indices of the rows that predict a scored token, and `targets`
+    (R,) those tokens. A run is a segment; behind them there may be unused ones, and unused entries of `scored` and
+    `targets`, whose results mean nothing.
     """
 
     ids: torch.Tensor

@@ -7,7 +7,6 @@ know a shape or a number cannot be done on them.
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from functools import partial
-from typing import Any
 
 import pytest
 import torch
@@ -19,14 +18,10 @@ from processors.scoring import packed
 from processors.scoring.cores import one_ahead
 from processors.scoring.packed import PackedModel
 from processors.scoring.rows import lay_out, size_above
-from tests.processors.scoring.test_packed import random_segments, tiny_gpt2, tiny_llama, tiny_qwen3
+from tests.processors.scoring.test_packed import MODELS, random_segments, tiny_llama
 
 CPU, META = torch.device("cpu"), torch.device("meta")
-MODELS: dict[str, Callable[[], Any]] = {
-    "llama": lambda: tiny_llama(num_key_value_heads=2),
-    "qwen3": tiny_qwen3,
-    "gpt2": tiny_gpt2,
-}
+FAMILIES = ("grouped queries", "qwen2", "qwen3", "gpt2")
 
 
 @pytest.fixture
@@ -36,7 +31,7 @@ def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("as_on_a_gpu")
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_nothing_on_the_way_has_to_be_waited_for(name: str, dtype: torch.dtype) -> None:
     rows = lay_out(random_segments(20), META, fixed=True)
     with torch.inference_mode():
@@ -53,7 +48,7 @@ def test_the_device_of_shapes_alone_refuses_what_must_be_waited_for() -> None:
 
 
 @pytest.mark.usefixtures("as_on_a_gpu")
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_one_kernel_for_all_segments_gives_what_one_for_each_gives(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """By a plain computation of what the kernel's documentation says, in place of the kernel."""
     model, segments = MODELS[name](), random_segments(20)

@@ -24,8 +24,8 @@ from pydantic import TypeAdapter
 
 from benchmarks.hop_input import add_topic, prepare
 from benchmarks.hop_task import Figures, Task
-from streams.broker import EmbeddedBroker
-from streams.connection import Connection
+from streams.embedded.broker import EmbeddedBroker
+from streams.kafka.connection import Connection
 
 ROOT = Path(__file__).resolve().parents[1]
 RATIOS = {"cpu_ratio": ("batch", "raw"), "cpu_ratio_io": ("io", "raw"), "cpu_ratio_bytes": ("batch", "bytes")}

@@ -10,19 +10,19 @@ from aiokafka.errors import for_code
 
 from processors.ingestion import Reading, Row
 from processors.skills import LIBRARY, load_skills, seed_rows
-from streams import topics
-from streams.connection import Connection
 from streams.delivery.producer import open_sender
-from streams.ingest import Ingestion
-from streams.wire import TP, Wire
+from streams.kafka import TP, Wire
+from streams.kafka.connection import Connection
+from streams.sources.ingestion import Ingestion
+from streams.topics import admin
 
 OUTPUT_PARTITIONS = 4
 
 
 async def prepare(connection: Connection, prefix: str, messages: int) -> float:
     """Create the topics, send `messages` samples to `answers`, and return the bytes of a value on average."""
-    await topics.apply(connection, prefix)
-    while await topics.differences(connection, prefix):
+    await admin.apply(connection, prefix)
+    while await admin.differences(connection, prefix):
         await asyncio.sleep(0.05)
     async with open_sender(connection) as sender:
         ingestion = Ingestion(prefix, sender, Reading(labels={"dataset": "skills"}), _refuse)

@@ -9,12 +9,12 @@ from typing import Any
 from benchmarks.hop_task import Clock, Task
 from schemas import Sample
 from streams.delivery.agent import consumer_of
-from streams.delivery.fates import Output
 from streams.delivery.microbatch import BatchLimits
+from streams.delivery.outcomes import Output
+from streams.processes.worker import Exit, Worker
 from streams.rundir import RunDir
 from streams.settings import Settings
-from streams.stage import Context, Stage, Work
-from streams.worker import Exit, Worker
+from streams.stages.base import Context, Stage, Work
 
 MAX_IN_FLIGHT = 256
 LIMITS = BatchLimits(max_tokens=256, max_items=256, max_wait_s=0.05)

@@ -4,7 +4,7 @@ import resource
 import time
 from dataclasses import dataclass
 
-from streams.connection import Connection
+from streams.kafka.connection import Connection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

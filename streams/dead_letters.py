@@ -12,9 +12,9 @@ from typing import Any
 from schemas import DeadLetter
 from schemas.dead_letter import identity_header
 from streams.delivery.producer import Message, Sender
-from streams.reading import records
-from streams.topics import TOPICS, partitions_of
-from streams.wire import Wire
+from streams.kafka import Wire
+from streams.topics.reading import records
+from streams.topics.table import TOPICS, partitions_of
 
 _BATCH = 200
 

@@ -18,17 +18,19 @@ from processors.reports.picture import draw
 from processors.reports.yields import ModelYield, by_model
 from processors.skills import LIBRARY, load_skills, seed_rows
 from schemas import Sample
-from streams import export, ledger, reading, status
-from streams.connection import Connection
+from streams import export
 from streams.delivery.producer import open_sender
 from streams.errors import StreamsError
-from streams.ingest import Ingestion
-from streams.pace import Exactly, Stopped
+from streams.inspection import ledger, status
+from streams.inspection.live_view import View
+from streams.kafka import Wire
+from streams.kafka.connection import Connection
 from streams.rundir import RunDir
 from streams.settings import Settings
-from streams.synthesis import open_synthesis
-from streams.view import View
-from streams.wire import Wire
+from streams.sources.ingestion import Ingestion
+from streams.sources.pace import Exactly, Stopped
+from streams.sources.synthesis import open_synthesis
+from streams.topics import reading
 
 PROMPTS = 8
 """Prompts that the demo synthesizes: a minute or two of a small model on a small machine."""

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from processors.export import DatasetWriter, ExportConfig
 from streams import settings as settings_module
-from streams.reading import sample_of, span
+from streams.kafka import Wire
 from streams.settings import Settings
-from streams.topics import partitions_of
-from streams.wire import Wire
+from streams.topics.reading import sample_of, span
+from streams.topics.table import partitions_of
 
 
 def configure(settings: Settings, shape: str, container: str, metadata: bool) -> ExportConfig:

@@ -20,8 +20,8 @@ from typing import IO, Any
 
 import orjson
 
-from streams.connection import Connection
 from streams.errors import StreamsError
+from streams.kafka.connection import Connection
 from streams.settings import Settings, cache_directory
 
 

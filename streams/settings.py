@@ -21,12 +21,12 @@ from processors.llm.config import BudgetConfig, EndpointConfig, Route
 from processors.rewriting.config import RewritingConfig
 from processors.scoring.config import ScoringConfig
 from processors.synthesis.config import SynthesisConfig
-from streams.connection import Connection, Mechanism
 from streams.delivery.agent import GroupTimes
-from streams.delivery.fates import Policy
 from streams.delivery.microbatch import BatchLimits
+from streams.delivery.outcomes import Policy
+from streams.embedded.local_model import LocalModelConfig
 from streams.errors import StreamsError
-from streams.local_model import LocalModelConfig
+from streams.kafka.connection import Connection, Mechanism
 
 FILE = "siftstream.toml"
 

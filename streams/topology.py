@@ -1,7 +1,7 @@
 """The topology: the stages in the order of the journey. A new stage is a file in `stages/` and a row here."""
 
-from streams.stage import Stage
 from streams.stages import answering, diversity, rewriting, scoring
+from streams.stages.base import Stage
 
 STAGES: tuple[Stage, ...] = (rewriting.STAGE, answering.STAGE, scoring.STAGE, diversity.STAGE)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from streams.broker import EmbeddedBroker
-from streams.connection import Connection
+from streams.embedded.broker import EmbeddedBroker
+from streams.kafka.connection import Connection
 from tests.models import local_model as local_model
 
 # A console is as wide as COLUMNS says when it is made: tests set it, and what runs the tests should not.

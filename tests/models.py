@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from streams.local_model import LocalModelConfig, served
+from streams.embedded.local_model import LocalModelConfig, served
 
 
 @pytest.fixture(scope="session")

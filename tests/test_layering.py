@@ -69,11 +69,11 @@ def test_every_layer_is_looked_at() -> None:
     ("layer", "source"),
     [
         ("processors", "import streams"),
-        ("processors", "from streams.connection import Connection"),
+        ("processors", "from streams.kafka.connection import Connection"),
         ("processors", "import numpy, streams.cli as cli"),
         ("processors", "def late():\n    from aiokafka import AIOKafkaProducer"),
         ("processors", "if TYPE_CHECKING:\n    import faust"),
-        ("processors", "module = importlib.import_module('streams.topics')"),
+        ("processors", "module = importlib.import_module('streams.topics.table')"),
         ("processors", "module = __import__('mode.utils')"),
         ("processors", "import os\nkey = os.environ['KEY']"),
         ("processors", "import os\nkey = os.environ.get('KEY')"),

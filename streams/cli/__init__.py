@@ -19,9 +19,9 @@ COMMANDS = {
     "synthesize": "synthesize",
     "experiment": "experiment",
     "skills": "skills",
-    "status": "look",
-    "ledger": "look",
-    "trace": "look",
+    "status": "inspect",
+    "ledger": "inspect",
+    "trace": "inspect",
     "diversity": "diversity",
     "scorer": "scorer",
     "models": "models",
@@ -29,8 +29,8 @@ COMMANDS = {
     "budget": "budget",
     "export": "export",
     "topics": "topics",
-    "schemas": "about",
-    "config": "about",
+    "schemas": "config",
+    "config": "config",
     "doctor": "doctor",
 }
 

@@ -1,6 +1,7 @@
 """What the commands share: options, errors as sentences, JSON or a table."""
 
 import asyncio
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -15,12 +16,12 @@ from rich.console import Console
 from rich.table import Table
 
 from streams import settings as settings_module
-from streams import topics
-from streams.connection import Connection
 from streams.errors import BrokerUnreachable, StreamsError
+from streams.kafka import Wire
+from streams.kafka.connection import Connection
 from streams.rundir import RunDir, find
 from streams.settings import BadSettings, Settings
-from streams.wire import Wire
+from streams.topics import admin
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -74,7 +75,7 @@ async def open_run(options: Options) -> AsyncIterator[Run]:
     """
     settings = options.settings()
     directory, connection = find(settings)
-    await topics.require(connection, settings.prefix)
+    await admin.require(connection, settings.prefix)
     async with Wire(connection) as wire:
         yield Run(settings, directory, connection, wire)
 
@@ -110,6 +111,32 @@ def table(title: str, *columns: str) -> Table:
     for column in columns:
         made.add_column(column.lstrip("#"), justify="right" if column.startswith("#") else "left")
     return made
+
+
+def say(line: str) -> None:
+    """One line for the person at the terminal."""
+    console.print(line, soft_wrap=True, markup=False)
+
+
+def kept(settings: Settings) -> str:
+    """What remains after a run."""
+    if settings.broker.bootstrap:
+        return f"stopped; the topics stay in Kafka at {settings.broker.bootstrap}"
+    return f"stopped; all records are kept in {settings.dir / 'journal'}: `siftstream up` goes on from there"
+
+
+def stop_event() -> asyncio.Event:
+    """An event that Ctrl-C and SIGTERM set; a second Ctrl-C ends the process at once."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def first() -> None:
+        stop.set()
+        loop.remove_signal_handler(signal.SIGINT)
+        errors.print("stopping: draining the workers (Ctrl-C again kills)")
+
+    loop.add_signal_handler(signal.SIGINT, first)
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    return stop
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of a table.")

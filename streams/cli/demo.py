@@ -8,15 +8,14 @@ import click
 from rich.live import Live
 
 from streams import demo as demo_module
-from streams.cli.common import Options, command, console, show_json, table
-from streams.cli.look import show_ledger
+from streams.cli.common import Options, command, console, kept, say, show_json, stop_event, table
+from streams.cli.inspect import show_ledger
 from streams.cli.models import yield_table
-from streams.cli.run import kept, say, stop_event
-from streams.connection import Connection
+from streams.inspection.live_view import View
+from streams.kafka import Wire
+from streams.kafka.connection import Connection
+from streams.processes.supervisor import running
 from streams.settings import Settings
-from streams.supervisor import running
-from streams.view import View
-from streams.wire import Wire
 
 _EVERY_S = 0.5
 _LINE_EVERY_S = 5.0

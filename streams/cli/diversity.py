@@ -11,8 +11,9 @@ import click
 from processors.diversity.calibration import Seeds, calibrate
 from processors.models.files import ModelMissing
 from processors.reports.coverage import Coverage, Row
-from streams import diversity_report
 from streams.cli.common import Options, command, console, errors, json_option, open_run, show_json, table
+from streams.kafka import Wire
+from streams.topics.reading import decided
 
 _SHOWN = 30
 
@@ -31,7 +32,7 @@ async def report(options: Options, as_json: bool, picture: Path | None) -> None:
     """Clusters, how much of each was kept, and how varied the result is. Reads both sinks."""
     async with open_run(options) as run:
         with errors.status("reading the topics"):
-            coverage = await diversity_report.take(run.wire, run.prefix)
+            coverage = await _decisions(run.wire, run.prefix)
         seeds = await asyncio.to_thread(_seeds, run.settings.scoring.embedder)
     if picture is not None:
         await asyncio.to_thread(_draw, coverage, seeds, picture)
@@ -57,6 +58,14 @@ def _seeds(embedder: str) -> Seeds:
         return load_seeds(embedder)
     except ModelMissing as error:
         raise click.ClickException(str(error)) from None
+
+
+async def _decisions(wire: Wire, prefix: str) -> Coverage:
+    """Count in everything that stands in `rejected` and `curated`."""
+    coverage = Coverage()
+    async for sample in decided(wire, prefix):
+        coverage.add(sample)
+    return coverage
 
 
 def _draw(coverage: Coverage, seeds: Seeds, picture: Path) -> None:
@@ -94,7 +103,7 @@ async def replay(options: Options, from_offset: int, as_json: bool) -> None:
     Begins at the nearest snapshot before the offset. Writes nothing. Exit code 1 where a decision differs, which it
     does when a setting, the skill library or the kind of CPU has changed in between.
     """
-    from streams.diversity_replay import replay as decide_again
+    from streams.inspection.diversity_replay import replay as decide_again
 
     async with open_run(options) as run:
         seeds = await asyncio.to_thread(_seeds, run.settings.scoring.embedder)

@@ -5,8 +5,8 @@ from dataclasses import asdict
 
 import click
 
-from streams import doctor as doctor_module
 from streams.cli.common import Options, command, console, errors, json_option, show_json
+from streams.inspection import doctor as doctor_module
 
 
 @click.command()

@@ -13,12 +13,12 @@ import click
 from processors.errors import ProcessorError
 from processors.skills import LIBRARY
 from processors.synthesis.config import PolicyName
-from streams import seeds
-from streams.at_hand import models_at_hand
 from streams.cli.common import Options, command, console, errors, json_option, show_json, table
-from streams.llm import Models
-from streams.pace import Stopped
+from streams.language_models import Models
+from streams.processes.on_demand import models_at_hand
 from streams.settings import Settings
+from streams.sources import seeds
+from streams.sources.pace import Stopped
 
 if TYPE_CHECKING:
     from processors.synthesis.experiment import Parts, Trial

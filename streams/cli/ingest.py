@@ -10,11 +10,10 @@ import click
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from processors.ingestion import Reading, Row, UnknownFormat, follow_rows, list_files, read_listing, read_stream
-from streams.cli.common import Options, command, console, errors, json_option, open_run, show_json
-from streams.cli.run import stop_event
+from streams.cli.common import Options, command, console, errors, json_option, open_run, show_json, stop_event
 from streams.delivery.producer import open_sender
 from streams.errors import StreamsError
-from streams.ingest import Ingestion
+from streams.sources.ingestion import Ingestion
 
 _SHOWN_BAD_ROWS = 20
 _POLL_S = 0.5

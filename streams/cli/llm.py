@@ -6,9 +6,8 @@ import sys
 
 import click
 
-from streams.cli.common import Options, command
-from streams.cli.run import say
-from streams.local_model import NAME, served
+from streams.cli.common import Options, command, say
+from streams.embedded.local_model import NAME, served
 from streams.rundir import RunDir
 
 

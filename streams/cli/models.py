@@ -5,7 +5,7 @@ from rich.table import Table
 
 from processors.reports.yields import ModelYield, by_model
 from streams.cli.common import Options, command, console, errors, json_option, open_run, show_json, table
-from streams.reading import decided
+from streams.topics.reading import decided
 
 _FIGURES = ("#samples", "#curated", "#yield", "#in", "#out", "#USD")
 

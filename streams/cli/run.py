@@ -3,21 +3,20 @@
 import asyncio
 import logging
 import os
-import signal
 from contextlib import suppress
 
 import click
 
-from streams import status as status_module
-from streams import worker as worker_module
-from streams.cli.common import Options, command, console, errors
-from streams.connection import Connection
+from streams.cli.common import Options, command, kept, say, stop_event
 from streams.errors import StreamsError
+from streams.inspection import status as status_module
+from streams.kafka import Wire
+from streams.kafka.connection import Connection
+from streams.processes import worker as worker_module
+from streams.processes.supervisor import Supervisor
 from streams.rundir import find
 from streams.settings import Settings
-from streams.supervisor import Supervisor
 from streams.topology import BY_NAME, STAGES
-from streams.wire import Wire
 
 _LINE_EVERY_S = 10.0
 
@@ -54,32 +53,6 @@ async def up(options: Options, workers: int, names: tuple[str, ...]) -> None:
         for line in lines:
             line.cancel()
     say(kept(settings))
-
-
-def say(line: str) -> None:
-    """One line for the person at the terminal."""
-    console.print(line, soft_wrap=True, markup=False)
-
-
-def kept(settings: Settings) -> str:
-    """What remains after a run."""
-    if settings.broker.bootstrap:
-        return f"stopped; the topics stay in Kafka at {settings.broker.bootstrap}"
-    return f"stopped; all records are kept in {settings.dir / 'journal'}: `siftstream up` goes on from there"
-
-
-def stop_event() -> asyncio.Event:
-    """An event that Ctrl-C and SIGTERM set; a second Ctrl-C ends the process at once."""
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-
-    def first() -> None:
-        stop.set()
-        loop.remove_signal_handler(signal.SIGINT)
-        errors.print("stopping: draining the workers (Ctrl-C again kills)")
-
-    loop.add_signal_handler(signal.SIGINT, first)
-    loop.add_signal_handler(signal.SIGTERM, stop.set)
-    return stop
 
 
 async def _progress(settings: Settings, connection: Connection) -> None:

@@ -9,11 +9,11 @@ import click
 
 from processors.skills import LIBRARY, TaskType
 from processors.synthesis.pool import is_synthetic
-from streams import seeds
 from streams.cli.common import Options, command, console, json_option, open_run, show_json, table
 from streams.delivery.producer import open_sender
-from streams.reading import records, sample_of
 from streams.rundir import NoBroker
+from streams.sources import seeds
+from streams.topics.reading import records, sample_of
 
 _FOLDERS = click.argument("folders", nargs=-1, type=click.Path(path_type=Path, file_okay=False), metavar="[FOLDER]...")
 

@@ -10,14 +10,13 @@ import click
 from rich.status import Status
 
 from processors.languages import LANGUAGES
-from streams.at_hand import at_hand
-from streams.cli.common import Options, command, console, errors, json_option, show_json, table
-from streams.cli.run import say, stop_event
-from streams.pace import Exactly, Stopped
+from streams.cli.common import Options, command, console, errors, json_option, say, show_json, stop_event, table
+from streams.processes.on_demand import at_hand
 from streams.rundir import find
 from streams.settings import Settings
-from streams.synthesis import open_synthesis
-from streams.tally import Row, Tally
+from streams.sources.pace import Exactly, Stopped
+from streams.sources.synthesis import open_synthesis
+from streams.sources.tally import Row, Tally
 
 log = logging.getLogger(__name__)
 

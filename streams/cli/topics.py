@@ -4,9 +4,10 @@ import sys
 
 import click
 
-from streams import topics as topics_module
 from streams.cli.common import Options, command, console, json_option, show_json, table
 from streams.rundir import find
+from streams.topics import admin
+from streams.topics.table import TOPICS
 
 
 @click.group(invoke_without_command=True)
@@ -17,7 +18,7 @@ def topics(ctx: click.Context) -> None:
         return
     prefix = ctx.obj.settings().prefix
     shown = table("Topics", "topic", "holds", "key", "#partitions", "kept")
-    for topic in topics_module.TOPICS:
+    for topic in TOPICS:
         days = "for ever" if topic.retention_days is None else f"{topic.retention_days} days"
         kept = f"{days}, last per key" if topic.compacted else days
         shown.add_row(topic.name(prefix), topic.holds, topic.key, str(topic.partitions), kept)
@@ -30,7 +31,7 @@ def topics(ctx: click.Context) -> None:
 async def apply(options: Options) -> None:
     """Create the topics that are missing. Existing ones are not changed; `check` tells what differs."""
     settings = options.settings()
-    created = await topics_module.apply(find(settings)[1], settings.prefix)
+    created = await admin.apply(find(settings)[1], settings.prefix)
     console.print("\n".join(f"created {name}" for name in created) or "all topics are there")
 
 
@@ -41,7 +42,7 @@ async def apply(options: Options) -> None:
 async def check(options: Options, as_json: bool) -> None:
     """Compare the broker's topics with the table; exit code 1 where they differ."""
     settings = options.settings()
-    wrong = await topics_module.differences(find(settings)[1], settings.prefix)
+    wrong = await admin.differences(find(settings)[1], settings.prefix)
     if as_json:
         show_json({"differences": wrong})
     else:

@@ -10,10 +10,10 @@ from faust.types import StreamT, TransportT
 from faust.types.auth import CredentialsT
 from yarl import URL
 
-from streams.connection import Connection
 from streams.delivery.consumer import WatermarkConsumer, WatermarkTransport
+from streams.delivery.offset_tracker import Delivery
 from streams.delivery.producer import MAX_BATCH_BYTES, MAX_REQUEST_BYTES
-from streams.delivery.watermark import Delivery
+from streams.kafka.connection import Connection
 
 Offer = Callable[[Sequence[Delivery]], Awaitable[None]]
 

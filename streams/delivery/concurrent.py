@@ -7,8 +7,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from schemas import DecodeError, Sample, decode
-from streams.delivery.fates import Bug, Fates, Output, Tries
-from streams.delivery.watermark import Delivery
+from streams.delivery.offset_tracker import Delivery
+from streams.delivery.outcomes import Bug, Fates, Output, Tries
 
 Process = Callable[[Sample], Awaitable[Sequence[Output]]]
 

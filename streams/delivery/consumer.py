@@ -2,7 +2,7 @@
 
 It replaces, by overriding, what stock Faust does with acks (``_acked``, ``_gap``, ``_new_offset``) and the delivery of
 single records through the conductor: one Faust event is one fetched chunk of one partition, so that Faust's cost per
-event is paid once per chunk. The private names that this touches are pinned by ``tests/streams/test_seams.py``.
+event is paid once per chunk. ``tests/streams/delivery/test_seams.py`` holds the private names that this touches.
 """
 
 import asyncio
@@ -12,8 +12,8 @@ from typing import Any
 from faust.transport.drivers.aiokafka import Consumer, Transport
 from faust.types import TP
 
+from streams.delivery.offset_tracker import Delivery, Watermark
 from streams.delivery.producer import CalmProducer
-from streams.delivery.watermark import Delivery, Watermark
 
 Chunk = list[Delivery]
 Seeker = Callable[[TP], Awaitable[int | None]]

@@ -17,8 +17,8 @@ from processors.errors import ProcessorError
 from schemas import DecodeError, Sample, decode
 from streams.delivery.batch_queue import BatchLimits as BatchLimits
 from streams.delivery.batch_queue import BatchQueue
-from streams.delivery.fates import Fates, Output, Tries
-from streams.delivery.watermark import Delivery
+from streams.delivery.offset_tracker import Delivery
+from streams.delivery.outcomes import Fates, Output, Tries
 
 
 @dataclass(slots=True)

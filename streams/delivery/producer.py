@@ -16,8 +16,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 from faust.transport.drivers.aiokafka import Producer
 
-from streams.connection import Connection
-from streams.wire import Wire
+from streams.kafka import Wire
+from streams.kafka.connection import Connection
 
 log = logging.getLogger(__name__)
 

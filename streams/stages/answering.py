@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from schemas import Sample
-from streams.delivery.fates import Output
+from streams.delivery.outcomes import Output
 from streams.settings import Settings
-from streams.stage import Context, Stage
+from streams.stages.base import Context, Stage
 
 if TYPE_CHECKING:
     from processors.answering.answering import Answering
@@ -33,7 +33,7 @@ class AnsweringWork:
 async def load(context: Context) -> AnsweringWork:
     """Connect to the endpoints; no call is made before the first prompt."""
     from processors.answering.answering import Answering  # an HTTP client, which only this worker needs
-    from streams.llm import connect, endpoints
+    from streams.language_models import connect, endpoints
 
     settings = context.settings
     models = await connect(settings)

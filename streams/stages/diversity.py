@@ -25,15 +25,15 @@ from processors.errors import InvalidSample
 from processors.skills import LIBRARY, load_skills
 from processors.synthesis.feedback import feedback_of
 from schemas import Sample
-from streams.delivery.fates import Output
 from streams.delivery.microbatch import BatchLimits
+from streams.delivery.outcomes import Output
 from streams.delivery.producer import Message
 from streams.errors import StreamsError
-from streams.reading import sample_of, span
-from streams.snapshots import KEY, NotASnapshot, Snapshot, snapshots, topic
-from streams.stage import Context, Stage
-from streams.topics import partitions_of
-from streams.wire import TP, Wire
+from streams.kafka import TP, Wire
+from streams.stages.base import Context, Stage
+from streams.stages.snapshots import KEY, NotASnapshot, Snapshot, snapshots, topic
+from streams.topics.reading import sample_of, span
+from streams.topics.table import partitions_of
 
 _SNAPSHOTS = 3
 

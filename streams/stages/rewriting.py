@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from processors.rewriting.config import RewritingConfig
 from schemas import Sample
-from streams.delivery.fates import Output
+from streams.delivery.outcomes import Output
 from streams.settings import BadSettings
-from streams.stage import Context, Stage
+from streams.stages.base import Context, Stage
 
 if TYPE_CHECKING:
     from processors.rewriting.plan import Planner
@@ -46,7 +46,7 @@ def read_rules(config: RewritingConfig) -> "Planner":
 async def load(context: Context) -> RewritingWork:
     """Read the rules and connect to the endpoints; no call is made before the first record."""
     from processors.rewriting.rewriting import Rewriter  # an HTTP client, which only this worker needs
-    from streams.llm import connect
+    from streams.language_models import connect
 
     config = context.settings.rewriting
     planner = read_rules(config)

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from processors.errors import ProcessorError
-from streams.delivery.fates import Output
 from streams.delivery.microbatch import BatchLimits
-from streams.stage import Context, Stage
+from streams.delivery.outcomes import Output
+from streams.stages.base import Context, Stage
 
 if TYPE_CHECKING:
     from processors.scoring.scorer import Ready, Scorer

@@ -2,7 +2,7 @@
 
 from benchmarks.hop import measure, summary
 from benchmarks.hop_task import Figures
-from streams.connection import Connection
+from streams.kafka.connection import Connection
 
 
 async def test_a_small_run_gives_every_figure(embedded: Connection) -> None:

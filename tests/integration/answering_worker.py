@@ -10,11 +10,11 @@ from pathlib import Path
 
 from processors.llm.budget import Budget
 from processors.llm.client import Client
-from streams.connection import Connection
+from streams.kafka.connection import Connection
+from streams.processes.worker import run
 from streams.rundir import RunDir
 from streams.settings import load
 from streams.stages import answering
-from streams.worker import run
 from tests.integration.killed_worker import POINTS, arm
 
 POINTS |= {

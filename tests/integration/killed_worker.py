@@ -15,18 +15,18 @@ from typing import Any
 
 from processors.diversity.seen import SeenIds
 from schemas import Sample
-from streams.connection import Connection
 from streams.delivery.agent import GroupTimes
-from streams.delivery.fates import Fates, Output
 from streams.delivery.microbatch import BatchLimits
+from streams.delivery.offset_tracker import Delivery
+from streams.delivery.outcomes import Fates, Output
 from streams.delivery.producer import Sender
-from streams.delivery.watermark import Delivery
+from streams.kafka.connection import Connection
+from streams.processes.worker import run
 from streams.rundir import RunDir
 from streams.settings import Settings, SnapshotSettings
-from streams.stage import Context, Stage
+from streams.stages.base import Context, Stage
 from streams.stages.diversity import DiversityWork
-from streams.worker import run
-from tests.streams.stages import Concurrently, InBatches, index_of, passed_on
+from tests.streams.staged_work import Concurrently, InBatches, index_of, passed_on
 
 # Name of the point: whose method, and whether to die before it runs or after it has run.
 POINTS: dict[str, tuple[type, str, str]] = {

@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 
 from aiokafka.errors import KafkaError
 
-from streams import ledger, status
-from streams.connection import Connection
 from streams.errors import StreamsError
+from streams.inspection import ledger, status
+from streams.kafka import Wire
+from streams.kafka.connection import Connection
 from streams.rundir import RunDir
-from streams.wire import Wire
 
 T = TypeVar("T")
 

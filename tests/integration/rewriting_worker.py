@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 from processors.llm.client import Client
-from streams.connection import Connection
+from streams.kafka.connection import Connection
+from streams.processes.worker import run
 from streams.rundir import RunDir
 from streams.settings import load
 from streams.stages import rewriting
-from streams.worker import run
 from tests.integration.killed_worker import POINTS, arm
 
 POINTS |= {

@@ -11,7 +11,7 @@ import pytest
 
 from processors.export import verify
 from processors.skills import LIBRARY, load_skills, seed_rows
-from streams.connection import Connection
+from streams.kafka.connection import Connection
 from streams.topology import BY_NAME
 from tests.conftest import real_kafka
 from tests.integration.pipeline import Pipeline, kill

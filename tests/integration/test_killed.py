@@ -14,12 +14,12 @@ import pytest
 from processors.diversity.fold import Diversity
 from processors.diversity.seen import SeenIds
 from schemas import Embedding, Sample, Score, encode
-from streams.connection import Connection
-from streams.reading import records, sample_of
-from streams.topics import partitions_of
-from streams.wire import Wire
+from streams.kafka import Wire
+from streams.kafka.connection import Connection
+from streams.topics.reading import records, sample_of
+from streams.topics.table import partitions_of
 from tests.conftest import embedded_and_slowly_kafka
-from tests.streams.stages import arrived, feed, feed_raw, index_of, letters, make_topics, number, until
+from tests.streams.staged_work import arrived, feed, feed_raw, index_of, letters, make_topics, number, until
 
 DELIVERY = [
     "before the record begins",

@@ -13,15 +13,15 @@ import pytest
 
 from processors.llm.budget import Budget
 from schemas import Prompt, Sample, derived_id, sample_id
-from streams.connection import Connection
-from streams.ledger import take
-from streams.llm import endpoints
+from streams.inspection.ledger import take
+from streams.kafka import Wire
+from streams.kafka.connection import Connection
+from streams.language_models import endpoints
 from streams.settings import load
-from streams.wire import Wire
 from tests.conftest import embedded_and_slowly_kafka
 from tests.integration.test_killed import committed_all
 from tests.processors.llm.staged_server import Raw, StagedServer, Staging, staged
-from tests.streams.stages import arrived, feed, letters, make_topics, until
+from tests.streams.staged_work import arrived, feed, letters, make_topics, until
 
 KEY, SECRET = "sk-planted-4711", "planted prompt xyzzy"
 TOKENS = 30  # of one staged reply

@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 
 from schemas import Sample, derived_id
-from streams.connection import Connection
-from streams.ledger import take
-from streams.wire import Wire
+from streams.inspection.ledger import take
+from streams.kafka import Wire
+from streams.kafka.connection import Connection
 from tests.conftest import embedded_and_slowly_kafka
 from tests.integration.test_killed import committed_all
 from tests.processors.llm.staged_server import Staging, staged
 from tests.processors.rewriting.samples import REST, SHOUT, collected
-from tests.streams.stages import arrived, feed, letters, make_topics, until
+from tests.streams.staged_work import arrived, feed, letters, make_topics, until
 
 POINTS = [
     "after the call",

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from streams.connection import Connection
-from streams.wire import Wire
+from streams.kafka import Wire
+from streams.kafka.connection import Connection
 from tests.conftest import real_kafka
 from tests.integration.test_killed import RECORDS, committed_all, start
-from tests.streams.stages import arrived, feed, index_of, letters, make_topics, number, until
+from tests.streams.staged_work import arrived, feed, index_of, letters, make_topics, number, until
 
 pytestmark = pytest.mark.kafka
 

@@ -9,21 +9,21 @@ from typing import Any
 from processors.diversity.config import DiversityConfig
 from processors.diversity.seen import SeenIds
 from schemas import Sample, encode
-from streams.connection import Connection
 from streams.delivery.microbatch import BatchLimits
+from streams.kafka import Wire
+from streams.kafka.connection import Connection
+from streams.processes.worker import Exit, Worker
 from streams.rundir import RunDir
 from streams.settings import Settings, SnapshotSettings
-from streams.stage import Context, Stage
+from streams.stages.base import Context, Stage
 from streams.stages.diversity import DiversityWork
-from streams.topics import partitions_of
-from streams.wire import Wire
-from streams.worker import Exit, Worker
-from tests.streams import stages
+from streams.topics.table import partitions_of
+from tests.streams import staged_work
 
 
 def deciding_settings(directory: Path, prefix: str, **config: Any) -> Settings:
     """A snapshot every 40 decisions."""
-    plain = stages.settings(directory, prefix)
+    plain = staged_work.settings(directory, prefix)
     return replace(plain, snapshot=SnapshotSettings(every_events=40), diversity=DiversityConfig(**config))
 
 
@@ -31,7 +31,7 @@ async def decide(connection: Connection, settings: Settings, samples: Sequence[S
     """Feed the samples to `scored` and let a worker decide about all that stands there."""
     prefix = settings.prefix
     records = [(sample.sample_id.encode(), encode(sample)) for sample in samples]
-    await stages.feed_raw(connection, prefix, records, "scored")
+    await staged_work.feed_raw(connection, prefix, records, "scored")
     seen = SeenIds(settings.dir / "seen.sqlite")
     worker = Worker(_stage(seen), settings, connection, RunDir(settings.dir), 0)
     task = asyncio.create_task(worker.run())
@@ -42,7 +42,7 @@ async def decide(connection: Connection, settings: Settings, samples: Sequence[S
             async def done() -> bool:
                 return await wire.committed(f"{prefix}-diversity", tps) == await wire.end_offsets(tps)
 
-            await stages.until(done, 60)
+            await staged_work.until(done, 60)
     finally:
         worker.end(Exit.OK, "the test is over")
         await asyncio.wait_for(task, 40)

@@ -5,11 +5,11 @@ from typing import Literal
 
 from schemas import DeadLetter, Decision, Sample, Step, encode
 from schemas.dead_letter import identity_header
-from streams.connection import Connection
 from streams.delivery.producer import Message, open_sender
-from streams.topics import partitions_of
-from streams.wire import Wire
-from tests.streams.stages import feed_raw
+from streams.kafka import Wire
+from streams.kafka.connection import Connection
+from streams.topics.table import partitions_of
+from tests.streams.staged_work import feed_raw
 
 ONE_KEY = b"k"
 """Records with one key are in one partition, in the order in which they were sent."""

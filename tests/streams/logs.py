@@ -7,8 +7,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
-from streams.connection import Connection
-from streams.wire import TP, Record, Wire
+from streams.kafka import TP, Record, Wire
+from streams.kafka.connection import Connection
 
 MAX_BYTES = 10 << 20
 

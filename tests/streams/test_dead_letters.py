@@ -7,17 +7,17 @@ from processors.errors import InvalidSample
 from schemas import encode
 from schemas.dead_letter import identity_of
 from streams import dead_letters
-from streams.connection import Connection
 from streams.dead_letters import Replayed
 from streams.delivery.crashes import Crashes
-from streams.delivery.fates import Fates, Policy
+from streams.delivery.offset_tracker import Watermark
+from streams.delivery.outcomes import Fates, Policy
 from streams.delivery.producer import open_sender
-from streams.delivery.watermark import Watermark
-from streams.reading import records
-from streams.wire import Record, Wire
+from streams.kafka import Record, Wire
+from streams.kafka.connection import Connection
+from streams.topics.reading import records
+from tests.streams.delivery.test_offset_tracker import Fetched
 from tests.streams.history import bury, letter_of
-from tests.streams.stages import letters, make_topics, number
-from tests.streams.test_watermark import Fetched
+from tests.streams.staged_work import letters, make_topics, number
 
 
 async def replay(connection: Connection, prefix: str, stage: str | None = None, everything: bool = False) -> Replayed:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from streams.connection import Connection
+from streams.kafka.connection import Connection
 from streams.rundir import AlreadyRunning, NoBroker, RunDir, find
 from streams.settings import BrokerSettings, Settings
 

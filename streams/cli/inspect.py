@@ -1,0 +1,121 @@
+"""`status`, `ledger` and `trace`."""
+
+import sys
+from typing import Any
+
+import click
+
+from schemas import Sample
+from streams.cli.common import Options, command, console, errors, json_option, open_run, show_json, table
+from streams.inspection import ledger as ledger_module
+from streams.inspection import status as status_module
+from streams.inspection import trace as trace_module
+
+
+@click.command()
+@json_option
+@click.pass_obj
+@command
+async def status(options: Options, as_json: bool) -> None:
+    """Records per topic, and per stage how many wait (its lag)."""
+    async with open_run(options) as run:
+        now = await status_module.take(run.wire, run.prefix)
+    if as_json:
+        show_json(now.data())
+        return
+    topics = table("Topics", "topic", "#records")
+    for topic in now.topics:
+        topics.add_row(topic.topic, str(topic.records))
+    stages = table("Stages", "stage", "reads", "#waiting")
+    for stage in now.stages:
+        stages.add_row(stage.stage, stage.source, str(stage.lag))
+    console.print(topics, "", stages)
+
+
+@click.command()
+@json_option
+@click.pass_obj
+@command
+async def ledger(options: Options, as_json: bool) -> None:
+    """Account for everything that came in: in = curated + rejected + dead + pending, by reason.
+
+    Every sample id counts once, however often its record was sent. Exit code 1 where the equality does not hold: a
+    sample is missing, or has ended twice. Reads all topics.
+    """
+    async with open_run(options) as run:
+        with errors.status("reading the topics"):
+            account = await ledger_module.take(run.wire, run.prefix)
+    show_json(account.data()) if as_json else show_ledger(account)
+    sys.exit(0 if account.balanced else 1)
+
+
+def show_ledger(account: ledger_module.Ledger) -> None:
+    """Print the account as a table."""
+    shown = table("Ledger", "", "", "#samples")
+    shown.add_row("in", "", str(account.total), style="bold")
+    shown.add_row("curated", "", str(account.curated), style="green")
+    for name in ("rejected", "dead", "pending"):
+        for reason, count in sorted(getattr(account, name).items()):
+            shown.add_row(name, reason, str(count))
+    console.print(shown)
+    if account.repeats:
+        console.print(f"{account.repeats} records repeat an id that was there already; an id counts once")
+    for topic, count in account.foreign.items():
+        console.print(f"{count} records of {topic} are not Siftstream's", style="yellow")
+    for name, ids in (("missing", account.missing), ("ended twice", account.twice)):
+        if ids:
+            console.print(f"{len(ids)} {name}, the first: {', '.join(ids[:3])}", style="red")
+    console.print("balanced" if account.balanced else "NOT balanced", style="green" if account.balanced else "bold red")
+
+
+@click.command()
+@click.argument("sample_id")
+@json_option
+@click.pass_obj
+@command
+async def trace(options: Options, sample_id: str, as_json: bool) -> None:
+    """Tell the story of the sample whose id begins with SAMPLE_ID: every record, stage and decision."""
+    if len(sample_id) < 4:
+        raise click.BadParameter("give at least 4 characters of the id", param_hint="SAMPLE_ID")
+    async with open_run(options) as run:
+        stations = await trace_module.trace(run.wire, run.prefix, sample_id)
+    if as_json:
+        show_json([station.data() for station in stations])
+    elif stations:
+        _tell(stations)
+    if not stations:
+        errors.print(f"no record carries an id that begins with {sample_id}", style="red")
+        sys.exit(1)
+
+
+def _tell(stations: list[trace_module.Station]) -> None:
+    last = next((s.sample for s in reversed(stations) if s.sample), None)
+    if last:
+        _tell_sample(last)
+    shown = table("Records", "at (UTC)", "topic", "#partition", "#offset", "what happened")
+    for station in stations:
+        shown.add_row(station.at, station.topic, str(station.partition), str(station.offset), _what(station))
+    console.print(shown)
+
+
+def _tell_sample(sample: Sample) -> None:
+    console.print(f"[bold]{sample.sample_id}[/bold]  {sample.task_type} {sample.language}")
+    console.print(f"asks     {sample.prompt.text()[:200]!r}", markup=False)
+    if sample.answer:
+        console.print(f"answer   {sample.answer.text[:200]!r}", markup=False)
+    for step in sample.lineage:
+        params = " ".join(f"{key}={value}" for key, value in step.params.items())
+        console.print(f"{step.stage:<9}{step.at} {step.model} {step.seconds:.2f} s {params}", markup=False)
+    console.print()
+
+
+def _what(station: trace_module.Station) -> str:
+    if station.letter:
+        return f"failed in {station.letter.stage}: {station.letter.error}: {station.letter.message}"
+    sample: Any = station.sample
+    if sample.decision:
+        gain = "" if sample.decision.gain is None else f", gain {sample.decision.gain:.3f}"
+        return f"{sample.decision.outcome}: {sample.decision.reason}{gain}"
+    if sample.score:
+        return "IFD undefined" if sample.score.ifd is None else f"IFD {sample.score.ifd:.3f}"
+    return "arrived" + (" with an answer" if sample.answer else "")

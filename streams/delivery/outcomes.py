@@ -1,0 +1,217 @@
+"""What becomes of a record: its outputs, a dead letter, another try, or a crash. Every way ends in an ack or an exit.
+
+==================  ===========================================================================
+the data's fault    dead letter at once (`InvalidSample`, undecodable bytes, refused by size)
+passing             another try after a jittered wait, `max_attempts` in all, then dead letter
+outage              the stage pauses and keeps everything
+a bug               the worker drains and exits; after `max_crashes` of them, dead letter
+==================  ===========================================================================
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from processors.errors import InvalidSample, Outage, Transient
+from schemas import DeadLetter, DecodeError, EncodeError, Sample, decode, encode
+from schemas.dead_letter import identity_of
+from streams.delivery.crashes import Crashes
+from streams.delivery.offset_tracker import Delivery, Record
+from streams.delivery.producer import Message, Sender
+
+log = logging.getLogger(__name__)
+
+DEAD_LETTERS = "dead-letters"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How patient a stage is."""
+
+    max_attempts: int = 5
+    """Tries of one record whose failures are passing, the first included."""
+    first_wait_s: float = 0.5
+    """Longest wait before the second try; it doubles from try to try, with full jitter."""
+    longest_wait_s: float = 30.0
+    """No wait between two tries is longer, unless the other side asks for more (Retry-After)."""
+    max_crashes: int = 3
+    """Worker crashes that one record may cause before it is a dead letter."""
+
+    def __post_init__(self) -> None:
+        if self.max_attempts < 1 or self.max_crashes < 1:
+            raise ValueError("max_attempts and max_crashes must be at least 1")
+        if self.first_wait_s < 0 or self.longest_wait_s < 0:
+            raise ValueError("first_wait_s and longest_wait_s must be at least 0")
+
+    def wait_s(self, attempt: int, asked_s: float = 0.0) -> float:
+        """Seconds to wait after failed try number `attempt` (from 1): full jitter, never less than was asked for."""
+        ceiling = min(self.longest_wait_s, self.first_wait_s * 2.0 ** min(attempt - 1, 30))
+        return max(asked_s, random.uniform(0.0, ceiling))  # noqa: S311
+
+
+@dataclass(slots=True)
+class Tries:
+    """How often one record has failed so far; an outage does not count against it."""
+
+    failures: int = 0
+    outages: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A sample and the topic (by its noun) that it goes to next."""
+
+    topic: str
+    sample: Sample
+
+
+class Bug(Exception):
+    """A processor raised what no processor may raise. The worker must stop."""
+
+
+class Pause:
+    """An outage that the whole stage waits out together: closed by a failure, opened by the first success."""
+
+    def __init__(self) -> None:
+        self._open = asyncio.Event()
+        self._open.set()
+
+    @property
+    def active(self) -> bool:
+        """True while the stage is paused."""
+        return not self._open.is_set()
+
+    def set(self, paused: bool) -> None:
+        """Close or open; nothing happens where it is so already."""
+        (self._open.clear if paused else self._open.set)()
+
+    async def wait(self) -> None:
+        """Return when the stage is not paused."""
+        await self._open.wait()
+
+
+class Fates:
+    """Carries deliveries to their end for one stage."""
+
+    def __init__(
+        self,
+        stage: str,
+        prefix: str,
+        sender: Sender,
+        policy: Policy,
+        crashes: Crashes,
+        fail: Callable[[Exception], None],
+    ) -> None:
+        self.stage = stage
+        self.policy = policy
+        self.pause = Pause()
+        self.fail = fail
+        self._prefix = prefix
+        self._sender = sender
+        self._crashes = crashes
+
+    async def finish(self, delivery: Delivery, outputs: Sequence[Output]) -> None:
+        """Send the outputs, wait for the broker's word, ack. What cannot be sent for good is a dead letter."""
+        await self.finish_all([(delivery, outputs)])
+
+    async def finish_all(self, done: Sequence[tuple[Delivery, Sequence[Output]]]) -> None:
+        """`finish` for many at once: all sends under way together, one ack per record after its own are confirmed."""
+        messages: list[Message] = []
+        spans: list[tuple[Delivery, int, int]] = []
+        for delivery, outputs in done:
+            try:
+                encoded = [self._message(output) for output in outputs]
+            except EncodeError as error:
+                await self.bury(delivery, error)
+                continue
+            spans.append((delivery, len(messages), len(messages) + len(encoded)))
+            messages += encoded
+        refusals = await self._sender.send_all(messages)
+        for delivery, first, last in spans:
+            refusal = next(filter(None, refusals[first:last]), None)
+            await self.bury(delivery, refusal) if refusal else self._ack(delivery)
+
+    async def bury(self, delivery: Delivery, error: BaseException, attempt: int = 1) -> None:
+        """Send the record to the dead letters as it came, and ack it."""
+        record = delivery.record
+        letter = DeadLetter(
+            key=record.key,
+            value=record.value,
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            stage=self.stage,
+            error=type(error).__qualname__,
+            message=str(error)[:1000],
+            attempt=attempt,
+            identity=_identity(record),
+        )
+        log.warning("%s/%d/%d is a dead letter: %s", record.topic, record.partition, record.offset, letter.error)
+        await self._sender.send(
+            Message(
+                topic=f"{self._prefix}.{DEAD_LETTERS}", key=letter.key, value=letter.value, headers=letter.headers()
+            )
+        )
+        self._ack(delivery)
+
+    async def again(self, delivery: Delivery, error: Exception, tries: Tries) -> bool:
+        """Decide about a failed try: True after the wait that comes before the next one, False where this was the last.
+
+        Raises `Bug` for an exception that no processor may raise, after noting which record it was.
+        """
+        if isinstance(error, Outage):
+            tries.outages += 1
+            await self._sit_out(error, tries.outages)
+            return True
+        self.pause.set(False)  # what the stage depends on has answered, if only with a failure
+        tries.failures += 1
+        if isinstance(error, Transient) and tries.failures < self.policy.max_attempts:
+            await asyncio.sleep(self.policy.wait_s(tries.failures, error.retry_after_s))
+            return True
+        if isinstance(error, InvalidSample | Transient):
+            await self.bury(delivery, error, tries.failures)
+        else:
+            await self._crash(delivery, error)
+        return False
+
+    async def _sit_out(self, outage: Outage, attempt: int) -> None:
+        if not self.pause.active:
+            log.warning("%s is paused: %s", self.stage, outage)
+        self.pause.set(True)
+        await asyncio.sleep(self.policy.wait_s(attempt, outage.retry_after_s))
+
+    async def _crash(self, delivery: Delivery, error: Exception) -> None:
+        record = delivery.record
+        count = self._crashes.note(record.topic, record.partition, record.offset)
+        where = f"{record.topic}/{record.partition}/{record.offset}"
+        log.error("%s: bug at %s, crash %d of %d", self.stage, where, count, self.policy.max_crashes, exc_info=error)
+        if count >= self.policy.max_crashes:
+            await self.bury(delivery, error, count)
+            return
+        bug = Bug(f"{type(error).__qualname__} at {where}")
+        self.fail(bug)
+        raise bug from error
+
+    def _ack(self, delivery: Delivery) -> None:
+        record = delivery.record
+        self._crashes.forget(record.topic, record.partition, record.offset)
+        delivery.ack()
+
+    def _message(self, output: Output) -> Message:
+        sample = output.sample
+        return Message(
+            topic=f"{self._prefix}.{output.topic}", key=sample.sample_id.encode(), value=encode(sample), headers=()
+        )
+
+
+def _identity(record: Record) -> str:
+    """What stays the same however often a record is replayed: the sample's id, else where it first stood."""
+    known = identity_of(record.headers)
+    if known:
+        return known
+    try:
+        return decode(record.value).sample_id
+    except DecodeError:
+        return f"{record.topic}/{record.partition}/{record.offset}"

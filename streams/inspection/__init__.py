@@ -1,0 +1,1 @@
+"""Looking at a run: what reads topics and never writes to them."""

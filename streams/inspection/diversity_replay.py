@@ -1,0 +1,135 @@
+"""Deciding again: the fold over `scored` once more, held byte for byte against what stands in the sinks."""
+
+import hashlib
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from processors.diversity.calibration import Seeds
+from processors.diversity.fold import Diversity
+from processors.diversity.fold_state import SnapshotError
+from processors.diversity.seen import SeenIds
+from processors.errors import InvalidSample
+from schemas import Sample, encode
+from streams.errors import StreamsError
+from streams.kafka import Record, Wire
+from streams.settings import Settings
+from streams.stages.diversity import fresh_fold
+from streams.stages.snapshots import NotASnapshot, Snapshot, snapshots
+from streams.topics.reading import decided, sample_of, span
+from streams.topics.table import partitions_of
+
+log = logging.getLogger(__name__)
+
+
+class CannotReplay(StreamsError):
+    """What the replay would have to begin from is not there any more."""
+
+
+@dataclass(slots=True)
+class Replay:
+    """What came of it. `begun_at` is the offset from which the fold ran, `end` the first that was not decided yet.
+
+    `different` holds (offset, sample id) of decisions that stand with other bytes, `absent` those that do not stand in
+    the sinks, and `strange` those that stand there and were not made again.
+    """
+
+    begun_at: int
+    end: int
+    same: int = 0
+    different: list[tuple[int, str]] = field(default_factory=list)
+    absent: list[tuple[int, str]] = field(default_factory=list)
+    strange: list[tuple[int, str]] = field(default_factory=list)
+
+    @property
+    def exact(self) -> bool:
+        """Whether every decision was made again as it stands."""
+        return not (self.different or self.absent or self.strange)
+
+
+Standing = dict[int, tuple[str, bytes]]
+"""Decisions in the sinks: input offset to sample id and digest."""
+
+
+async def replay(wire: Wire, settings: Settings, seeds: Seeds | None, from_offset: int, scratch: Path) -> Replay:
+    """Fold `scored` again and compare the decisions from `from_offset` on. `scratch` is an empty folder.
+
+    It begins at the newest snapshot that is not beyond `from_offset`, or at the first record with an empty state.
+    Raises CannotReplay where there is no such snapshot and the first records are gone.
+    """
+    prefix = settings.prefix
+    seen = SeenIds(scratch / "seen.sqlite")
+    try:
+        fold, begin = await _begin(wire, settings, seeds, seen, from_offset)
+        (tp,) = partitions_of(prefix, "scored")
+        first, last = await span(wire, tp)
+        if begin < first:
+            raise CannotReplay(
+                f"no snapshot at or before offset {from_offset} can be used, and `scored` begins at {first} now: "
+                f"replay from a later offset"
+            )
+        standing = await _standing(wire, prefix, begin, from_offset, seen)
+        result = Replay(begun_at=begin, end=min(last, max(standing, default=-1) + 1))
+        async for record in wire.read(tp, begin, result.end):
+            _compare(result, standing, _decide(fold, record), record.offset, from_offset)
+    finally:
+        seen.close()
+    result.strange += [(offset, sample_id) for offset, (sample_id, _) in sorted(standing.items())]
+    return result
+
+
+async def _begin(
+    wire: Wire, settings: Settings, seeds: Seeds | None, seen: SeenIds, from_offset: int
+) -> tuple[Diversity, int]:
+    """The fold at the newest snapshot not beyond `from_offset`, else an empty one, and the offset it goes on at."""
+    best, begin = fresh_fold(settings.diversity, seen, seeds), 0
+    async for value in snapshots(wire, settings.prefix):
+        fold = fresh_fold(settings.diversity, seen, seeds)
+        try:
+            snapshot = Snapshot.decode(value)
+            if begin < snapshot.next <= from_offset:
+                fold.restore(snapshot.state)
+                best, begin = fold, snapshot.next
+        except (NotASnapshot, SnapshotError) as error:
+            log.warning("a snapshot cannot be used: %s", error)
+    return best, begin
+
+
+async def _standing(wire: Wire, prefix: str, begin: int, from_offset: int, seen: SeenIds) -> Standing:
+    """Read the sinks: what was decided before `begin` goes into `seen`, what from `from_offset` on is returned."""
+    standing: Standing = {}
+    async for sample in decided(wire, prefix):
+        if sample.decision is None:
+            continue  # somebody else's record; the ledger reports it
+        offset = sample.decision.input_offset
+        if offset < begin:
+            seen.add(sample.sample_id, offset)
+        elif offset >= from_offset:
+            standing[offset] = (sample.sample_id, _digest(sample))
+    return standing
+
+
+def _decide(fold: Diversity, record: Record) -> Sample | None:
+    sample = sample_of(record)
+    if sample is None:
+        return None  # a dead letter
+    try:
+        return fold.decide(sample, record.offset)
+    except InvalidSample:
+        return None
+
+
+def _compare(result: Replay, standing: Standing, again: Sample | None, offset: int, from_offset: int) -> None:
+    if again is None or offset < from_offset:
+        return
+    found = standing.pop(offset, None)
+    if found is None:
+        result.absent.append((offset, again.sample_id))
+    elif found != (again.sample_id, _digest(again)):
+        result.different.append((offset, again.sample_id))
+    else:
+        result.same += 1
+
+
+def _digest(sample: Sample) -> bytes:
+    return hashlib.blake2b(encode(sample), digest_size=16).digest()

@@ -1,0 +1,146 @@
+"""The ledger: every record that came in, and where it ended. in = curated + rejected + dead + pending, or it says so.
+
+Pending is not what is left over. It is counted by itself: a record is pending where it stands at or beyond the
+committed offset of the stage that reads its topic. What has neither an end nor a place in a queue is *missing*, and the
+ledger does not balance. Topics are read in the order of the journey, each after the offsets committed on it, so a
+sample that moves meanwhile is met again further on and never taken for missing.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from typing import Any
+
+from schemas import DeadLetter
+from schemas.dead_letter import identity_of
+from streams.kafka import TP, Record, Wire
+from streams.topics.reading import records, sample_of
+from streams.topics.table import partitions_of
+from streams.topology import STAGES
+
+JOURNEY = ("collected", "prompts", "answers", "scored")
+
+
+class End(IntEnum):
+    """Where an identity stands; of several, the greatest counts: a replayed dead letter may yet be curated."""
+
+    MISSING = 0
+    DEAD = 1
+    PENDING = 2
+    REJECTED = 3
+    CURATED = 4
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The account of one moment. Identities are sample ids, or places for records that hold no sample.
+
+    `repeats` counts records of an id that was there already; `foreign` records in our sinks that are none of ours.
+    """
+
+    rejected: Counter[str] = field(default_factory=Counter)
+    dead: Counter[str] = field(default_factory=Counter)
+    pending: Counter[str] = field(default_factory=Counter)
+    curated: int = 0
+    missing: list[str] = field(default_factory=list)
+    twice: list[str] = field(default_factory=list)
+    repeats: int = 0
+    foreign: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def total(self) -> int:
+        """Everything that ever came in, each identity once."""
+        return self.curated + sum(c.total() for c in (self.rejected, self.dead, self.pending)) + len(self.missing)
+
+    @property
+    def balanced(self) -> bool:
+        """Nothing is missing, and nothing has ended twice."""
+        return not self.missing and not self.twice
+
+    def data(self) -> dict[str, Any]:
+        """For ``--json``."""
+        return {
+            "in": self.total,
+            "curated": self.curated,
+            "rejected": dict(self.rejected),
+            "dead": dict(self.dead),
+            "pending": dict(self.pending),
+            "missing": self.missing,
+            "ended_twice": self.twice,
+            "repeated_records": self.repeats,
+            "foreign_records": dict(self.foreign),
+            "balanced": self.balanced,
+        }
+
+
+class _Book:
+    """Identities and their ends, filled topic by topic."""
+
+    def __init__(self) -> None:
+        self.ends: dict[str, tuple[End, str]] = {}
+        self.twice: set[str] = set()
+        self.repeats = 0
+
+    def enter(self, identity: str, end: End, why: str = "") -> None:
+        known = self.ends.get(identity)
+        if known and end >= End.REJECTED and known[0] >= End.REJECTED:
+            self.twice.add(identity)
+        if known is None or known[0] < end:
+            self.ends[identity] = (end, why)
+
+    def close(self) -> Ledger:
+        ledger = Ledger(repeats=self.repeats, twice=sorted(self.twice))
+        counters = {End.REJECTED: ledger.rejected, End.DEAD: ledger.dead, End.PENDING: ledger.pending}
+        for identity, (end, why) in self.ends.items():
+            if end in counters:
+                counters[end][why] += 1
+            elif end is End.CURATED:
+                ledger.curated += 1
+            else:
+                ledger.missing.append(identity)
+        return ledger
+
+
+async def take(wire: Wire, prefix: str, on_record: Callable[[], None] = lambda: None) -> Ledger:
+    """Read everything and draw up the account. Reads all topics; about 150 bytes of memory per identity."""
+    book, foreign = _Book(), Counter[str]()
+    for noun in JOURNEY:
+        await _enter_queue(wire, prefix, noun, book, on_record)
+    for noun, end in (("rejected", End.REJECTED), ("curated", End.CURATED)):
+        async for _, record in records(wire, prefix, noun):
+            on_record()
+            sample = sample_of(record)
+            if sample and sample.decision:
+                book.enter(sample.sample_id, end, sample.decision.reason)
+            else:
+                foreign[noun] += 1
+    async for _, record in records(wire, prefix, "dead-letters"):
+        on_record()
+        letter = DeadLetter.from_record(record.key, record.value, record.headers)
+        if letter.identity:
+            book.enter(letter.identity, End.DEAD, f"{letter.stage}: {letter.error}")
+        else:
+            foreign["dead-letters"] += 1
+    return replace(book.close(), foreign=foreign)
+
+
+async def _enter_queue(wire: Wire, prefix: str, noun: str, book: _Book, on_record: Callable[[], None]) -> None:
+    committed: dict[TP, int] = {}
+    for stage in STAGES:
+        if stage.source == noun:
+            committed = await wire.committed(stage.group(prefix), partitions_of(prefix, noun))
+    met: set[str] = set()
+    async for tp, record in records(wire, prefix, noun):
+        on_record()
+        identity = identity_of_record(tp, record)
+        book.repeats += identity in met
+        met.add(identity)
+        waits = record.offset >= committed.get(tp, 0)
+        book.enter(identity, End.PENDING if waits else End.MISSING, noun)
+
+
+def identity_of_record(tp: TP, record: Record) -> str:
+    """As `streams.delivery.outcomes` names it in a dead letter."""
+    sample = sample_of(record)
+    return identity_of(record.headers) or (sample.sample_id if sample else f"{tp.topic}/{tp.partition}/{record.offset}")

@@ -1,0 +1,62 @@
+"""One sample's story: every record that carries its id, in every topic."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from schemas import DeadLetter, Sample
+from streams.kafka import TP, Record, Wire
+from streams.topics.reading import records, sample_of
+from streams.topics.table import TOPICS
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """One record of the sample: where and when, and what it held. `letter` is set for a dead letter."""
+
+    topic: str
+    partition: int
+    offset: int
+    at: str
+    sample: Sample | None
+    letter: DeadLetter | None
+
+    def data(self) -> dict[str, Any]:
+        """For ``--json``: the whole record."""
+        failure = self.letter and {"stage": self.letter.stage, "error": self.letter.error, "why": self.letter.message}
+        return {
+            "topic": self.topic,
+            "partition": self.partition,
+            "offset": self.offset,
+            "at": self.at,
+            "sample": self.sample,
+            "dead_letter": failure,
+        }
+
+
+async def trace(wire: Wire, prefix: str, sample_id: str) -> list[Station]:
+    """All stations of the samples whose id begins with `sample_id`, by time. Reads every topic."""
+    found: list[tuple[int, Station]] = []
+    for order, topic in enumerate(TOPICS):
+        if topic.schema == "stage's own":
+            continue
+        async for tp, record in records(wire, prefix, topic.noun):
+            station = _station(tp, record, topic.noun == "dead-letters")
+            if station and _identity(station).startswith(sample_id):
+                found.append((record.timestamp_ms * len(TOPICS) + order, station))
+    return [station for _, station in sorted(found, key=lambda pair: pair[0])]
+
+
+def _identity(station: Station) -> str:
+    if station.letter:
+        return station.letter.identity
+    return station.sample.sample_id if station.sample else ""
+
+
+def _station(tp: TP, record: Record, dead: bool) -> Station | None:
+    at = datetime.fromtimestamp(record.timestamp_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    letter = DeadLetter.from_record(record.key, record.value, record.headers) if dead else None
+    sample = sample_of(record)
+    if not sample and not letter:
+        return None
+    return Station(tp.topic, tp.partition, record.offset, at, sample, letter)

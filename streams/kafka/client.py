@@ -1,0 +1,244 @@
+"""Topics and offsets without a consumer group: raw batches, records, watermarks, commits.
+
+A thin typed layer over aiokafka's low-level client, right on Apache Kafka and on the embedded broker, whose limits it
+goes round: its ListOffsets "latest" is the base of the last batch plus one, so the end of a log is the high watermark
+that a fetch reports; its OffsetFetch breaks on "all partitions", so every request names them.
+"""
+
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from functools import partial
+from types import TracebackType
+from typing import Self
+
+import aiokafka.errors as kafka
+from aiokafka import TopicPartition as TP
+from aiokafka.protocol.commit import OffsetCommitRequest, OffsetFetchRequest
+from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.protocol.metadata import MetadataRequest
+from aiokafka.protocol.offset import OffsetRequest
+from aiokafka.protocol.produce import ProduceRequest
+
+from streams.kafka.cluster import Cluster, raise_for
+from streams.kafka.connection import Connection
+from streams.kafka.record_batches import Record, batches, intact, records
+
+__all__ = ["TP", "Record", "Wire"]
+
+_EARLIEST, _LATEST = -2, -1  # ListOffsets timestamps
+_READ_BYTES = 4 << 20
+_MAX_FETCH_BYTES = 1 << 30
+# How long a broker may look for records, at each try in turn. The embedded one takes it as a deadline even where there
+# are records, and needs about 0.5 us per batch of the partition; without any time it does not even tell the watermark.
+_WATERMARK_WAIT_MS = 2
+_FETCH_WAITS_MS = (100, 400, 1_600, 6_400)
+
+
+class Wire:
+    """A client of one cluster, without membership in any group. An async context manager.
+
+    Every call is bounded by `timeout_s`: inside it, leaders that moved and coordinators that are not there yet are
+    looked up again. After it, `BrokerUnreachable` says that no broker answered; any other refusal is raised as the
+    `aiokafka.errors.KafkaError` that it is.
+    """
+
+    def __init__(self, connection: Connection, timeout_s: float = 10.0) -> None:
+        self._cluster = Cluster(connection, timeout_s)
+        self._timeout_s = timeout_s
+
+    async def __aenter__(self) -> Self:
+        await self._cluster.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._cluster.close()
+
+    async def cluster_id(self) -> str:
+        """The name that the cluster gives itself."""
+
+        async def ask() -> str:
+            return str((await self._cluster.ask_any(MetadataRequest([]))).cluster_id)
+
+        return await self._cluster.safely(ask)
+
+    async def partitions(self, topic: str) -> list[int]:
+        """The topic's partitions in order; empty if there is no such topic."""
+        metadata = await self._cluster.safely(self._cluster.metadata)
+        return sorted(metadata.partitions_for_topic(topic) or ())
+
+    async def start_offsets(self, tps: Iterable[TP]) -> dict[TP, int]:
+        """The offset of the oldest record still there, or of the next one if there is none."""
+        return await self._list_offsets(set(tps), _EARLIEST)
+
+    async def end_offsets(self, tps: Iterable[TP]) -> dict[TP, int]:
+        """The offset that the next record will get: the high watermark."""
+        return await self.watermarks(await self._list_offsets(set(tps), _LATEST))
+
+    async def watermarks(self, positions: Mapping[TP, int]) -> dict[TP, int]:
+        """The high watermarks by one fetch request per broker; `positions` are offsets that a fetch may start at.
+
+        Cheap on the embedded broker, and on Kafka where a position is the end; else Kafka sends a batch for nothing.
+
+        Raises:
+            aiokafka.errors.OffsetOutOfRangeError: a position lies outside its log.
+        """
+        fetched = await self._cluster.safely(partial(self._fetch, positions, max_bytes=0, wait_ms=_WATERMARK_WAIT_MS))
+        return {tp: watermark for tp, (_, watermark) in fetched.items()}
+
+    async def fetch_batches(self, tp: TP, offset: int, max_bytes: int) -> tuple[bytes, int]:
+        """Whole record batches verbatim, the first one holding `offset` or what follows it, and the high watermark.
+
+        About `max_bytes` of them, but at least one batch if there is one; empty at the log's end, after 0.1 s on the
+        embedded broker.
+
+        Raises:
+            aiokafka.errors.OffsetOutOfRangeError: `offset` lies outside the log.
+        """
+        for wait_ms in _FETCH_WAITS_MS:
+            raw, watermark = await self._fetch_one(tp, offset, max_bytes, wait_ms)
+            if raw or offset >= watermark:
+                break  # otherwise a busy broker needs longer, or compaction has left nothing up to the end
+        return raw, watermark
+
+    async def read(self, tp: TP, start: int, end: int) -> AsyncIterator[Record]:
+        """The records with ``start <= offset < end`` in order, some 4 MiB in memory at a time.
+
+        Offsets that compaction emptied and transaction markers are passed over. Ends early where the log ends.
+
+        Raises:
+            aiokafka.errors.CorruptRecordException: a batch's checksum is wrong.
+        """
+        while start < end:
+            raw, _ = await self.fetch_batches(tp, start, _READ_BYTES)
+            for batch in batches(raw):
+                if not intact(raw, batch):
+                    raise kafka.CorruptRecordException(f"{tp.topic}-{tp.partition}: batch at offset {batch.base}")
+                for record in records(raw, batch):
+                    if start <= record.offset < end:
+                        yield record
+                start = max(start, batch.end)
+            if not raw:
+                return
+
+    async def append_batches(self, tp: TP, raw: bytes, *, joined: bool = False) -> int:
+        """Append record batches as they are, only their offsets anew, in order; return the first record's offset.
+
+        One request per batch, as Kafka wants it, each confirmed by all replicas before the next; with `joined` all in
+        one request, which only the embedded broker takes and which saves it most of the work.
+
+        Raises:
+            ValueError: `raw` does not begin with a whole batch.
+            aiokafka.errors.KafkaError: refused; or, as `KafkaConnectionError` and `RequestTimedOutError`, the answer to
+                a batch was lost and it may stand in the log or not: appending it again could double it.
+            BrokerUnreachable: no answer in time, with the same doubt.
+        """
+        whole = list(batches(raw))
+        if not whole:
+            raise ValueError("no whole record batch to append")
+        if joined:
+            return await self._append(tp, raw[: whole[-1].stop])
+        bases = [await self._append(tp, raw[batch.start : batch.stop]) for batch in whole]
+        return bases[0]
+
+    async def committed(self, group: str, tps: Iterable[TP]) -> dict[TP, int]:
+        """The group's committed offsets; a partition without a commit is left out."""
+        topics = list(_by_topic(tps).items())
+        if not topics:
+            return {}
+        request = OffsetFetchRequest(group, topics)
+
+        async def ask() -> dict[TP, int]:
+            response = await self._cluster.ask_coordinator(group, request)
+            raise_for(getattr(response, "error_code", 0))
+            found = {}
+            for topic, partitions in response.topics:
+                for partition, offset, _, code in partitions:
+                    raise_for(code)
+                    found[TP(topic, partition)] = offset
+            return {tp: offset for tp, offset in found.items() if offset >= 0}
+
+        return await self._cluster.safely(ask)
+
+    async def commit(self, group: str, offsets: Mapping[TP, int]) -> None:
+        """Set the offsets of a group that has no members at the moment.
+
+        Raises:
+            aiokafka.errors.UnknownMemberIdError: the group has members.
+        """
+        topics = [
+            (topic, [(p, offsets[TP(topic, p)], "") for p in partitions])
+            for topic, partitions in _by_topic(offsets).items()
+        ]
+        request = OffsetCommitRequest(group, -1, "", -1, topics)
+
+        async def send() -> None:
+            response = await self._cluster.ask_coordinator(group, request)
+            for _, partitions in response.topics:
+                for _, code in partitions:
+                    raise_for(code)
+
+        await self._cluster.safely(send)
+
+    async def _list_offsets(self, tps: Collection[TP], timestamp: int) -> dict[TP, int]:
+        def request(part: Collection[TP]) -> OffsetRequest:
+            return OffsetRequest(-1, 0, [(t, [(p, timestamp) for p in ps]) for t, ps in _by_topic(part).items()])
+
+        async def ask() -> dict[TP, int]:
+            found = {}
+            for response in await self._cluster.ask_leaders(tps, request):
+                for topic, partitions in response.topics:
+                    for partition, code, _, offset in partitions:
+                        raise_for(code)
+                        found[TP(topic, partition)] = offset
+            return found
+
+        return await self._cluster.safely(ask)
+
+    async def _fetch_one(self, tp: TP, offset: int, max_bytes: int, wait_ms: int) -> tuple[bytes, int]:
+        while True:
+            fetched = await self._cluster.safely(partial(self._fetch, {tp: offset}, max_bytes, wait_ms))
+            raw, watermark = fetched[tp]
+            whole = [batch for batch in batches(raw) if batch.end > offset]
+            if whole:
+                return raw[whole[0].start : whole[-1].stop], watermark
+            if not raw or max_bytes > _MAX_FETCH_BYTES:
+                return b"", watermark
+            max_bytes *= 4  # the broker cut the first batch at the limit
+
+    async def _fetch(self, positions: Mapping[TP, int], max_bytes: int, wait_ms: int) -> dict[TP, tuple[bytes, int]]:
+        def request(part: Collection[TP]) -> FetchRequest:
+            topics = [(t, [(p, positions[TP(t, p)], max_bytes) for p in ps]) for t, ps in _by_topic(part).items()]
+            return FetchRequest(wait_ms, 0, max_bytes, 0, topics)
+
+        found = {}
+        for response in await self._cluster.ask_leaders(positions, request):
+            for topic, partitions in response.topics or ():
+                for partition, code, watermark, *_, raw in partitions:
+                    raise_for(code)
+                    if positions[TP(topic, partition)] > watermark:  # Kafka says so itself
+                        raise kafka.OffsetOutOfRangeError
+                    found[TP(topic, partition)] = (raw or b"", watermark)
+        if len(found) < len(positions):
+            raise kafka.StaleMetadata("a throttled or busy broker left partitions out of its answer")
+        return found
+
+    async def _append(self, tp: TP, raw: bytes) -> int:
+        payload = bytes(8) + raw[8:]  # a producer's base offset is 0, or Kafka refuses the batch
+        request = ProduceRequest(None, -1, round(self._timeout_s * 1000), [(tp.topic, [(tp.partition, payload)])])
+
+        async def send() -> int:
+            (response,) = await self._cluster.ask_leaders([tp], lambda _: request)
+            ((_, ((_, code, base, *_),)),) = response.topics
+            raise_for(code)
+            return int(base)
+
+        return await self._cluster.once(send)
+
+
+def _by_topic(tps: Iterable[TP]) -> dict[str, list[int]]:
+    """Topic to partitions, both in the order given."""
+    grouped: dict[str, list[int]] = {}
+    for topic, partition in tps:
+        grouped.setdefault(topic, []).append(partition)
+    return grouped

@@ -1,0 +1,132 @@
+"""Requests to the right node of a cluster, again and again within a time limit: what `streams.kafka` stands on.
+
+A thin layer over aiokafka's low-level client: it finds the leader of a partition or the coordinator of a group, and
+when that moves, is not there yet or comes back after a fall, looks it up again.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection
+from typing import Any, TypeVar
+
+import aiokafka.errors as kafka
+from aiokafka import TopicPartition as TP
+from aiokafka.client import AIOKafkaClient, CoordinationType
+from aiokafka.cluster import ClusterMetadata
+
+from streams.errors import BrokerUnreachable
+from streams.kafka.connection import Connection
+
+T = TypeVar("T")
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 1.0
+# What a new leader, a new coordinator or a broker that comes back will cure; the request had no effect.
+_CURABLE = (
+    kafka.NotLeaderForPartitionError,
+    kafka.LeaderNotAvailableError,
+    kafka.ReplicaNotAvailableError,
+    kafka.UnknownTopicOrPartitionError,
+    kafka.CoordinatorNotAvailableError,
+    kafka.NotCoordinatorError,
+    kafka.CoordinatorLoadInProgressError,
+    kafka.NotEnoughReplicasError,
+    kafka.KafkaStorageError,
+    kafka.NodeNotReadyError,
+    kafka.StaleMetadata,
+)
+# The answer was lost: the request may have had its effect.
+_AMBIGUOUS = (kafka.KafkaConnectionError, kafka.RequestTimedOutError)
+
+
+class Cluster:
+    """A connection to every node as needed. `open` it first, `close` it at the end."""
+
+    def __init__(self, connection: Connection, timeout_s: float) -> None:
+        if timeout_s <= 0:
+            raise ValueError(f"timeout_s must be above 0, not {timeout_s}")
+        self._connection = connection
+        self._timeout_s = timeout_s
+        self._client: Any = None
+        self._coordinators: dict[str, int] = {}
+
+    async def open(self) -> None:
+        """Return when a broker has answered."""
+
+        async def bootstrap() -> None:
+            client = AIOKafkaClient(
+                **self._connection.aiokafka(),
+                client_id="siftstream-wire",
+                request_timeout_ms=round(self._timeout_s * 1000),
+            )
+            await client.bootstrap()
+            self._client = client
+
+        await self.safely(bootstrap)
+
+    async def close(self) -> None:
+        """Give all connections back."""
+        await self._client.close()
+
+    async def metadata(self) -> ClusterMetadata:
+        """What topics and partitions there are at this moment."""
+        try:
+            return await self._client.fetch_all_metadata()
+        except kafka.KafkaError as error:
+            raise kafka.StaleMetadata(str(error)) from error
+
+    async def ask_any(self, request: Any) -> Any:
+        """The answer of one node, no matter which."""
+        return await self._client.send(self._client.get_random_node(), request)
+
+    async def ask_leaders(self, tps: Collection[TP], request: Callable[[Collection[TP]], Any]) -> list[Any]:
+        """The answers of the partitions' leaders; `request` makes one for those that share a leader."""
+        by_leader: dict[int, list[TP]] = defaultdict(list)
+        for tp in tps:
+            leader = self._client.cluster.leader_for_partition(tp)
+            if leader is None:
+                raise kafka.UnknownTopicOrPartitionError(f"{tp.topic}-{tp.partition}")
+            if leader < 0:
+                raise kafka.LeaderNotAvailableError(f"{tp.topic}-{tp.partition}")
+            by_leader[leader].append(tp)
+        asked = [self._client.send(leader, request(part)) for leader, part in by_leader.items()]
+        return list(await asyncio.gather(*asked))
+
+    async def ask_coordinator(self, group: str, request: Any) -> Any:
+        """The answer of the node that looks after the group."""
+        if group not in self._coordinators:
+            self._coordinators[group] = await self._client.coordinator_lookup(CoordinationType.GROUP, group)
+        return await self._client.send(self._coordinators[group], request)
+
+    async def safely(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """The result of `attempt`, which may run twice without harm, retried while that can help and time is left."""
+        return await self._retry(attempt, (*_CURABLE, *_AMBIGUOUS))
+
+    async def once(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """As `safely`, but never again after an attempt that may have had its effect."""
+        return await self._retry(attempt, _CURABLE)
+
+    async def _retry(self, attempt: Callable[[], Awaitable[T]], curable: tuple[type[kafka.KafkaError], ...]) -> T:
+        last: kafka.KafkaError | None = None
+        pause_s = _FIRST_PAUSE_S
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                while True:
+                    try:
+                        return await attempt()
+                    except curable as error:
+                        last = error
+                    self._coordinators.clear()
+                    await asyncio.sleep(pause_s)
+                    pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+                    if self._client is not None:
+                        await self._client.force_metadata_update()
+        except TimeoutError:
+            if isinstance(last, kafka.BrokerResponseError) and not isinstance(last, _AMBIGUOUS):
+                raise last from None
+            raise BrokerUnreachable(self._connection.bootstrap, self._timeout_s, last or "no answer") from last
+
+
+def raise_for(code: int) -> None:
+    """Raise what a Kafka error code stands for; nothing for 0."""
+    error = kafka.for_code(code)
+    if error is not kafka.NoError:
+        raise error()

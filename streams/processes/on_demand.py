@@ -1,0 +1,55 @@
+"""Broker and models for one command: those that run already, else some of its own for as long as it takes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import replace
+
+import httpx
+
+from streams.embedded.local_model import served
+from streams.kafka.connection import Connection
+from streams.language_models import Models, answers, open_models
+from streams.processes.child_process import Say
+from streams.processes.supervisor import running
+from streams.rundir import NoBroker, RunDir, find
+from streams.settings import Settings
+
+
+@asynccontextmanager
+async def at_hand(settings: Settings, arguments: list[str], say: Say) -> AsyncIterator[tuple[Settings, Connection]]:
+    """The settings of the run that is there, with its directory, and its broker.
+
+    Where nothing runs, or no model answers, a supervisor without stages is started for the length of the block: with
+    the journal, so that what is sent stays in the directory. `arguments` are the command line's, for its children.
+    """
+    try:
+        directory, connection = find(settings)
+        settings = replace(settings, dir=directory.root)
+        alone = not directory.running() and await _without_model(settings)
+    except NoBroker:
+        alone = True
+    if not alone:
+        yield settings, connection
+        return
+    async with running(settings, arguments, asyncio.Event(), say, stages=()) as connection:
+        yield settings, connection
+
+
+@asynccontextmanager
+async def models_at_hand(settings: Settings) -> AsyncIterator[Models]:
+    """The models of the settings; where none answers, the local one is served for the length of the block."""
+    with ExitStack() as stack:
+        if await _without_model(settings):
+            RunDir(settings.dir).announce_model(stack.enter_context(served(settings.local_model)))
+        async with open_models(settings) as models:
+            yield models
+
+
+async def _without_model(settings: Settings) -> bool:
+    """Whether no endpoint is named, and the local model does not answer."""
+    if settings.endpoints or settings.llm.url:
+        return False
+    url = RunDir(settings.dir).local_model()
+    async with httpx.AsyncClient(timeout=2.0) as client:
+        return url is None or not await answers(client, url)

@@ -1,0 +1,186 @@
+"""`up`: every stage as a process on this machine, with the broker and its journal, for as long as wanted.
+
+What dies is started again, after a pause that doubles while it keeps dying. Ctrl-C or SIGTERM drains the workers,
+writes the journal's last cycle, stops the broker and says what was kept.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+
+from streams.dead_letters import replay_group
+from streams.embedded import Journal
+from streams.embedded.broker import EmbeddedBroker
+from streams.embedded.local_model import free_port, local_url
+from streams.errors import BrokerFailed, BrokerUnreachable, JournalError
+from streams.kafka import Wire
+from streams.kafka.connection import Connection
+from streams.processes.child_process import Child, Say
+from streams.rundir import RunDir
+from streams.settings import Settings
+from streams.stages.base import Stage
+from streams.topics import admin
+from streams.topics.table import TOPICS, partitions_of
+from streams.topology import STAGES
+
+log = logging.getLogger(__name__)
+
+
+class Supervisor:
+    """Runs the broker (where it is the embedded one), its journal, workers, and the local model if none is named.
+
+    `arguments` are the command line options that every child gets, `say` takes lines for the person at the terminal.
+    `workers` is the number of processes per stage; stages with a single writer run one. Without any of `stages` there
+    are broker and model for whoever comes.
+    """
+
+    def __init__(
+        self, settings: Settings, arguments: Sequence[str], say: Say, stages: Sequence[Stage] = STAGES, workers: int = 1
+    ) -> None:
+        self.settings = settings
+        self.directory = RunDir(settings.dir)
+        self._say = say
+        self._arguments = arguments
+        self.children = [
+            self._child(f"{stage.name}-{slot}", "worker", stage.name, f"--slot={slot}")
+            for stage in stages
+            for slot in range(1 if stage.single else workers)
+        ]
+        if stages and settings.synthesis.continuous:
+            self.children.append(self._child("synthesis-0", "synthesize", "--continuous"))
+        self.model: Child | None = None
+        asked = not stages or settings.synthesis.continuous or any(stage.asks_models for stage in stages)
+        if asked and not settings.llm.url and not settings.endpoints:
+            port = free_port()
+            self.directory.announce_model(local_url(port))  # the workers may look before it listens
+            self.model = self._child("local-model", "llm", "serve", f"--port={port}")
+
+    def _child(self, name: str, *command: str) -> Child:
+        return Child(name, [*self._arguments, *command], self.directory.logs, self._say)
+
+    async def run(self, stop: asyncio.Event, ready: Callable[[Connection], None] = lambda _: None) -> None:
+        """Run until `stop` is set. `ready` is called when the broker answers and the workers have been started.
+
+        Raises BrokerUnreachable where a named Kafka does not answer, and AlreadyRunning where the directory is taken.
+        """
+        with self.directory.lock():
+            while not stop.is_set():
+                try:
+                    await self._run_once(stop, ready)
+                except (BrokerFailed, BrokerUnreachable) as error:
+                    if self.settings.broker.bootstrap:
+                        raise
+                    self._say(f"{error}\nstarting the broker again from the journal")
+                    await asyncio.sleep(1.0)
+
+    async def _run_once(self, stop: asyncio.Event, ready: Callable[[Connection], None]) -> None:
+        async with self._broker() as (connection, journal):
+            self.directory.announce(connection)
+            try:
+                async with self._workers():
+                    ready(connection)
+                    await _first(stop.wait(), *journal)
+            finally:
+                self.directory.retract()
+
+    @asynccontextmanager
+    async def _workers(self) -> AsyncIterator[None]:
+        model = [self.model] if self.model else []
+        tasks = [asyncio.create_task(child.run()) for child in (*model, *self.children)]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            limit = self.settings.worker.drain_s + 12.0
+            await asyncio.gather(*(child.stop(limit) for child in self.children))
+            await asyncio.gather(*(child.stop(limit) for child in model))  # last: workers that drain still ask it
+
+    @asynccontextmanager
+    async def _broker(self) -> AsyncIterator[tuple[Connection, list[asyncio.Task[None]]]]:
+        if self.settings.broker.bootstrap:
+            connection = self.settings.broker.connection()
+            await _apply_topics(connection, self.settings)
+            yield connection, []
+            return
+        async with AsyncExitStack() as stack:
+            broker = await stack.enter_async_context(EmbeddedBroker(self.directory.logs))
+            await _apply_topics(broker.connection, self.settings)
+            wire = await stack.enter_async_context(Wire(broker.connection))
+            journal = await self._restored(wire)
+            tasks = [
+                asyncio.create_task(journal.run(wire, self.settings.journal.interval_s)),
+                asyncio.create_task(broker.watch()),
+            ]
+            try:
+                yield broker.connection, tasks
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                with suppress(BrokerUnreachable, JournalError):  # the broker has died; the last cycle was the last
+                    await journal.sync(wire)
+
+    async def _restored(self, wire: Wire) -> Journal:
+        prefix = self.settings.prefix
+        journal = Journal(
+            self.directory.journal,
+            # Effects before causes: the table is in the order of the journey.
+            partitions_of(prefix, *(topic.noun for topic in reversed(TOPICS))),
+            {stage.group(prefix): partitions_of(prefix, stage.source) for stage in STAGES}
+            | {replay_group(prefix): partitions_of(prefix, "dead-letters")},
+        )
+        for file, cut in journal.heal().items():
+            self._say(f"{file}: the last {cut} bytes were torn and have been cut off")
+        await journal.restore(wire)
+        restored = sum(journal.ends.values())
+        if restored:
+            self._say(f"went on from the journal in {self.directory.journal}: {restored} records")
+        return journal
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings, arguments: list[str], stop: asyncio.Event, say: Say, stages: Sequence[Stage] = STAGES
+) -> AsyncIterator[Connection]:
+    """The stages running in the background; gives the broker, and ends them."""
+    ready: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
+    supervisor = Supervisor(settings, arguments, say, stages)
+    task = asyncio.create_task(supervisor.run(stop, lambda c: None if ready.done() else ready.set_result(c)))
+    try:
+        await asyncio.wait((task, asyncio.ensure_future(ready)), return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()
+            raise asyncio.CancelledError  # stopped before it was ready
+        yield ready.result()
+    finally:
+        stop.set()
+        await task
+
+
+async def _apply_topics(connection: Connection, settings: Settings) -> None:
+    deadline = time.monotonic() + settings.worker.broker_wait_s
+    async with Wire(connection, timeout_s=settings.worker.broker_wait_s):
+        pass  # it answers, or this raises BrokerUnreachable
+    created = await admin.apply(connection, settings.prefix)
+    if created:
+        log.info("created topics %s", ", ".join(created))
+    while True:
+        try:
+            return await admin.require(connection, settings.prefix)
+        except admin.TopicsDiffer:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.2)  # a topic just created takes a moment to show
+
+
+async def _first(*awaitables: object) -> None:
+    """Wait for the first to end; raise what it raised."""
+    tasks = [asyncio.ensure_future(a) for a in awaitables]  # type: ignore[call-overload]
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    tasks[0].cancel()
+    for task in done:
+        task.result()

@@ -1,0 +1,1 @@
+"""Where samples begin: files that are ingested, and prompts that are synthesized."""

@@ -1,0 +1,81 @@
+"""The pool of synthesis as the topics hold it, so that it survives whatever becomes of a process.
+
+It is the skill library, a folder of the user's own, the `seeds` topic, and those prompts of the `prompts` topic that
+synthesis made: they go there first, so one that did not come as far as `seeds` is known by that.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from processors.skills import LIBRARY, SkillError, TaskType, load_skills
+from processors.synthesis.pool import STAGE, Pool, is_synthetic
+from processors.synthesis.seeds import seed_samples
+from schemas import Sample, encode
+from streams.delivery.producer import Message, Sender
+from streams.errors import StreamsError
+from streams.kafka import Wire
+from streams.topics.reading import records, sample_of
+from streams.topics.table import BY_NOUN
+from streams.topics.tail import Tail
+
+
+class BadSkills(StreamsError):
+    """Task type files that cannot be used; the message names every fault."""
+
+
+def task_types(*folders: Path) -> dict[str, TaskType]:
+    """The task types in these folders; a later folder replaces one of the same name. Raises `BadSkills`."""
+    try:
+        return load_skills(*folders)
+    except SkillError as error:
+        raise BadSkills(str(error)) from None
+
+
+def samples(kinds: Iterable[TaskType]) -> list[Sample]:
+    """The seeds of task types as the `seeds` topic carries them."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return [sample for kind in kinds for sample in seed_samples(kind, now)]
+
+
+async def push(sender: Sender, prefix: str, seeds: Sequence[Sample]) -> None:
+    """Send samples to the `seeds` topic, confirmed."""
+    refusals = await sender.send_all([message(prefix, "seeds", sample) for sample in seeds])
+    for refusal in refusals:
+        if refusal:
+            raise refusal
+
+
+def message(prefix: str, noun: str, sample: Sample) -> Message:
+    """A sample as a record of a topic."""
+    return Message(topic=BY_NOUN[noun].name(prefix), key=sample.sample_id.encode(), value=encode(sample))
+
+
+class Seeds:
+    """Fills a pool from the topics, and goes on as seeds are sent."""
+
+    def __init__(self, wire: Wire, prefix: str, pool: Pool) -> None:
+        self._wire = wire
+        self._prefix = prefix
+        self._pool = pool
+        self._tail = Tail(wire, prefix, "seeds")
+
+    async def load(self, folders: Sequence[Path]) -> list[Sample]:
+        """Fill the pool; return synthetic prompts that are in `prompts` and not in `seeds`. Raises `BadSkills`."""
+        for sample in samples(task_types(LIBRARY, *folders).values()):
+            self._pool.add(sample)
+        await self.follow()
+        return [sample for sample in await self._synthetic() if self._pool.add(sample)]
+
+    async def follow(self) -> None:
+        """Add what came to the `seeds` topic since the last time."""
+        async for sample in self._tail.fresh():
+            self._pool.add(sample)
+
+    async def _synthetic(self) -> list[Sample]:
+        made = []
+        async for _, record in records(self._wire, self._prefix, "prompts"):
+            # Far most prompts may be a user's: a look at the bytes spares taking them apart.
+            if STAGE.encode() in (record.value or b"") and (sample := sample_of(record)) and is_synthetic(sample):
+                made.append(sample)
+        return made

@@ -1,0 +1,93 @@
+"""The topics as one table: what each holds, its key, its partitions, and how long records are kept."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from streams.kafka import TP
+
+DAY_MS = 86_400_000
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topic:
+    """One row: what the topic holds, how it is keyed, how long it is kept, how large a record may be.
+
+    `retention_days` None keeps for ever; `compacted` keeps the last value of every key.
+    """
+
+    noun: str
+    holds: str
+    key: str = "sample_id"
+    schema: str = "Sample"
+    partitions: int = 4
+    retention_days: int | None = 30
+    compacted: bool = False
+    max_message_mib: int = 8
+
+    def name(self, prefix: str) -> str:
+        """The topic's full name."""
+        return f"{prefix}.{self.noun}"
+
+    def config(self) -> dict[str, str]:
+        """The broker-side settings."""
+        retention = -1 if self.retention_days is None else self.retention_days * DAY_MS
+        return {
+            "cleanup.policy": "compact" if self.compacted else "delete",
+            "retention.ms": str(retention),
+            "max.message.bytes": str(self.max_message_mib * MIB),
+        }
+
+
+# In the order of the journey: every topic's records are caused by records of topics above it. The journal leans on it.
+TOPICS = (
+    Topic(
+        noun="seeds",
+        holds="the pool of prompts that synthesis draws examples from: the user's own and generated ones",
+        partitions=1,
+        retention_days=None,
+        compacted=True,
+    ),
+    Topic(noun="collected", holds="collected samples that are to be rewritten into prompts"),
+    Topic(noun="prompts", holds="prompts that wait for an answer"),
+    Topic(noun="answers", holds="prompts with their answers"),
+    Topic(noun="scored", holds="answers with IFD score and embedding", partitions=1),
+    Topic(noun="rejected", holds="samples that were decided against, with the reason", retention_days=None),
+    Topic(
+        noun="curated",
+        holds="the result: one record per sample id",
+        retention_days=None,
+        compacted=True,
+    ),
+    Topic(
+        noun="dead-letters",
+        holds="records that failed for good, byte for byte, their story in headers",
+        key="the record's own",
+        schema="any bytes",
+        partitions=1,
+        retention_days=None,
+        max_message_mib=16,
+    ),
+    Topic(
+        noun="feedback",
+        holds="what became of generated samples, for synthesis to learn from",
+        partitions=1,
+    ),
+    Topic(
+        noun="model",
+        holds="state of stages that learn",
+        key="stage",
+        schema="stage's own",
+        partitions=1,
+        retention_days=None,
+        compacted=True,
+        max_message_mib=16,
+    ),
+)
+
+BY_NOUN: Mapping[str, Topic] = {topic.noun: topic for topic in TOPICS}
+
+
+def partitions_of(prefix: str, *nouns: str) -> list[TP]:
+    """All partitions of the named topics, as the table has them."""
+    return [TP(BY_NOUN[noun].name(prefix), p) for noun in nouns for p in range(BY_NOUN[noun].partitions)]

@@ -1,0 +1,62 @@
+"""A program to be killed: broker, journal, a source that fills topic a and a stage that copies a to b.
+
+``python -m tests.streams.embedded.copying DIRECTORY`` prints ``ready`` when all of it runs, and then runs for ever.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from aiokafka import AIOKafkaProducer
+
+from streams.embedded import Journal
+from streams.embedded.broker import EmbeddedBroker
+from streams.kafka import TP, Wire
+from streams.kafka.connection import Connection
+from tests.streams.logs import create
+
+A, B, C = TP("sift.a", 0), TP("sift.b", 0), TP("sift.b", 1)
+ORDER = [C, B, A]  # effects before causes
+GROUPS = {"sift.copy": [A], "sift.other": [B, C]}
+
+
+def journal_in(directory: Path) -> Journal:
+    return Journal(directory / "journal", ORDER, GROUPS)
+
+
+async def main(directory: Path) -> None:
+    journal = journal_in(directory)
+    journal.heal()
+    async with EmbeddedBroker(directory / "broker") as broker, Wire(broker.connection) as wire:
+        await create(broker.connection, {A.topic: 1, B.topic: 2})
+        await journal.restore(wire)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(journal.run(wire, interval_s=0.01))
+            tasks.create_task(_feed(broker.connection))
+            tasks.create_task(_copy(broker.connection))
+            print("ready", flush=True)
+
+
+async def _feed(connection: Connection) -> None:
+    producer = AIOKafkaProducer(**connection.aiokafka())
+    await producer.start()
+    while True:
+        await producer.send_and_wait(A.topic, b"input", partition=A.partition)
+
+
+async def _copy(connection: Connection) -> None:
+    """Every input: its output, named by the input's offset, confirmed; then the commit."""
+    producer = AIOKafkaProducer(**connection.aiokafka())
+    await producer.start()
+    async with Wire(connection) as wire:
+        done = (await wire.committed("sift.copy", [A])).get(A, 0)
+        while True:
+            end = (await wire.end_offsets([A]))[A]
+            async for record in wire.read(A, done, end):
+                await producer.send_and_wait(B.topic, b"%d" % record.offset, partition=B.partition)
+                done = record.offset + 1
+                await wire.commit("sift.copy", {A: done})
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1])))

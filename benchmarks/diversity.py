@@ -25,11 +25,11 @@ from river import cluster
 from benchmarks.diversity_data import Cache, Vectors, clinc, scored_rows
 from processors.diversity.calibration import Seeds, embed_seeds
 from processors.diversity.clusterers import build
-from processors.diversity.clustering import StreamKMeans
 from processors.diversity.config import DiversityConfig
 from processors.diversity.dense_kmeans import DenseKMeans
 from processors.diversity.fold import Diversity
 from processors.diversity.seen import SeenIds
+from processors.diversity.stream_kmeans import StreamKMeans
 from processors.embedding.embedders import load_embedder
 from processors.models.files import EMBEDDER_DEFAULT
 from processors.skills import LIBRARY, load_skills

@@ -18,11 +18,11 @@ from processors.diversity.calibration import Seeds
 from processors.diversity.clusterers import build
 from processors.diversity.config import DiversityConfig
 from processors.diversity.fold import Diversity
-from processors.diversity.keep_rule import Candidate, KeepRule, Verdict
-from processors.diversity.plain_rules import ClusterQuota, IfdThreshold
+from processors.diversity.rules.base import Candidate, KeepRule, Verdict
+from processors.diversity.rules.baselines import ClusterQuota, IfdThreshold
+from processors.diversity.rules.streaming_gain import StreamingGain
+from processors.diversity.rules.windows import State
 from processors.diversity.seen import SeenIds
-from processors.diversity.streaming_gain import StreamingGain
-from processors.diversity.windows import State
 from processors.reports.vendi import effective_clusters, vendi
 from schemas import Answer, Embedding, Prompt, Sample, Score
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, TypeAdapter, ValidationError, with_config
 from pydantic_core import ErrorDetails
 
-from processors.languages import LANGUAGES
+from processors.text.language_codes import LANGUAGES
 from schemas.types import CLOSED, Bool, Text
 
 LIBRARY = Path(__file__).resolve().parents[1] / "skills"

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from processors.answering.checks import REFUSED_BY_ENDPOINT, find_fault
 from processors.answering.config import AnsweringConfig
 from processors.errors import InvalidSample, Outage, Transient
-from processors.ingestion.language import guess_language
 from processors.llm.chat import ChatRequest, Completion
 from processors.llm.client import Models
 from processors.llm.config import Route
 from processors.llm.routes import choose, order
+from processors.text.language import guess_language
 from schemas import Answer, Sample, Step, derived_id
 from schemas.types import Scalar
 

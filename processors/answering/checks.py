@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 
 from processors.answering.config import AnsweringConfig, Check
-from processors.answering.languages import language_differs
-from processors.answering.loops import loop_share
 from processors.llm.chat import Completion
-from processors.refusals import is_refusal
+from processors.text.language_mismatch import language_differs
+from processors.text.loops import loop_share
+from processors.text.refusals import is_refusal
 from schemas import Sample
 
 REFUSED_BY_ENDPOINT = "refused_by_endpoint"

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from processors.diversity.calibration import Seeds, calibrate
-from processors.diversity.clustering import StreamKMeans
 from processors.diversity.config import ClustererName, DiversityConfig
 from processors.diversity.dense_kmeans import DenseKMeans
+from processors.diversity.stream_kmeans import StreamKMeans
 from processors.diversity.vectors import Vector
 
 _UNCALIBRATED = 0.55

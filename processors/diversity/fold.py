@@ -10,9 +10,9 @@ from processors.diversity.clusterers import Clusterer, build, nearest
 from processors.diversity.config import DiversityConfig
 from processors.diversity.fold_state import Arrays, Header, SnapshotError, pack, unpack
 from processors.diversity.gates import failed_gate
-from processors.diversity.keep_rule import Candidate, KeepRule
-from processors.diversity.keep_rules import make_rule
 from processors.diversity.kept import KeptRings
+from processors.diversity.rules.base import Candidate, KeepRule
+from processors.diversity.rules.registry import make_rule
 from processors.diversity.seen import SeenIds
 from processors.diversity.vectors import Vector, norm
 from processors.errors import InvalidSample

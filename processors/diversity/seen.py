@@ -4,7 +4,7 @@ import re
 import sqlite3
 from pathlib import Path
 
-from processors.broken_files import is_broken, move_aside
+from processors.durable_files import is_broken, move_aside
 
 _APPLICATION = 0x53494654  # "SIFT"; SQLite's mark for "this file belongs to this program"
 _OUR_ID = re.compile("[0-9a-f]{32}")

@@ -4,8 +4,8 @@
 and in memory that does not grow with the file: `text` for JSON Lines, JSON (cut by `json_array`) and CSV, `columnar`
 for Parquet and Arrow; `follow` does so for files that still grow. A row that cannot be read is a row with an error, and
 the file goes on. `samples` makes a `Sample` of a row: `shapes` and `conversations` know the columns that data sets use,
-`language` guesses by script. What comes of a row that is no sample is the caller's affair: it has the row's bytes, its
-place and the reason.
+`processors.text.language` guesses by script. A row that is no sample is reported with its bytes, its place and the
+reason; the caller decides what happens to it.
 """
 
 from processors.ingestion.fields import FIELDS, ShapeError

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from processors.ingestion.fields import Data, ShapeError, check_columns, overlay, text
-from processors.ingestion.language import guess_language
 from processors.ingestion.rows import Row
 from processors.ingestion.shapes import CONVERSATIONS, INPUTS, INSTRUCTIONS, OUTPUTS, read_shape
+from processors.text.language import guess_language
 from schemas import Sample, Step, sample_id
 
 MAX_LABELS = 16

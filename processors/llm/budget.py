@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from processors.errors import Outage
-from processors.llm.amount import UNITS, Amount, ScopeState
 from processors.llm.config import BudgetConfig, EndpointConfig
-from processors.llm.owners import Owners
+from processors.llm.liveness import Owners
+from processors.llm.spend import UNITS, Amount, ScopeState
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class Budget:
 
     The account is one SQLite file for all processes of a run, and outlives them. What was committed survives kill -9;
     a machine that loses power may forget the last moments. Reservations of a process that died may have been billed, so
-    they go on counting, as *presumed*. `processors.llm.owners` tells who died.
+    they go on counting, as *presumed*. `processors.llm.liveness` tells who died.
 
     The limit in effect is that of the configuration plus what `raise_limit` added. Not for two threads at once.
     """

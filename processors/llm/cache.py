@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import orjson
 
-from processors.broken_files import is_broken, move_aside
+from processors.durable_files import is_broken, move_aside
 from processors.llm.chat import ChatRequest, Completion
 from processors.llm.config import EndpointConfig
 

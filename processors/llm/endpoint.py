@@ -19,7 +19,7 @@ from processors.llm.http import ChatHttp
 from processors.llm.rate import RateLimits
 from processors.llm.reply import Reply
 from processors.llm.usage import Counts, EndpointUsage
-from processors.token_estimate import estimated_tokens
+from processors.text.token_estimate import estimated_tokens
 
 log = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from rapidfuzz.distance import Indel
 
-from processors.ingestion.language import SCRIPTS, guess_language
-from processors.refusals import is_refusal
-from processors.synthesis.rouge import tokens
+from processors.text.language import SCRIPTS, guess_language
+from processors.text.refusals import is_refusal
+from processors.text.rouge import tokens
 
 REPLACED = "replaced"
 REFUSED_BY_ENDPOINT = "refused_by_endpoint"

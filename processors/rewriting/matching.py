@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from processors.rewriting.rules import Condition, Rule
-from processors.synthesis.rouge import tokens
+from processors.text.rouge import tokens
 from schemas import Sample
 
 _HEAD, _TAIL = 3000, 1000

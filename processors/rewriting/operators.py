@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, with_config
 
-from processors.languages import LANGUAGES, language_name
 from processors.rewriting.tables import FOLDER, read_table, refuse
 from processors.skills import Filled, Language
+from processors.text.language_codes import LANGUAGES, language_name
 from schemas import Prompt
 from schemas.types import CLOSED, Text
 

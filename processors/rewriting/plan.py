@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from processors.ingestion.language import guess_language
 from processors.rewriting.matching import first_rule
 from processors.rewriting.operators import TARGET, Operator
 from processors.rewriting.rules import Rewrite, Rule
+from processors.text.language import guess_language
 from schemas import Sample
 
 

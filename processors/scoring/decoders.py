@@ -1,4 +1,4 @@
-"""Decoders of several families as one description: what a packed forward pass (`packed`) computes, layer by layer.
+"""Decoders of several families as one description: what `packed_model` computes, layer by layer.
 
 Known are Llama, Qwen2, Qwen3 and GPT-2 as transformers has them. `obstacle` says what is in the way of any other.
 

@@ -4,8 +4,8 @@ IFD(Q, A) = exp(s(A|Q) - s(A)), where s is the mean negative log-likelihood per 
 perplexities (arXiv 2402.00530 and its code, after arXiv 2308.12032). Conditional pass: prompt and answer, all answer
 tokens scored. Unconditional pass: the answer alone. `conventions` has what else is called IFD.
 
-Samples share forward passes (`packing`): Llama, Qwen and GPT-2 run them packed (`packed`), any other model one sequence
-at a time. In float32 a score differs by less than 1e-5, relative, with the batch that its sample came in.
+Samples share forward passes (`segments`): Llama, Qwen and GPT-2 run them packed (`packed_model`), any other model one
+sequence at a time. In float32 a score differs by less than 1e-5, relative, with the batch that its sample came in.
 
 What is not a number is a flag, never an exception:
 
@@ -31,13 +31,13 @@ from processors.errors import InvalidSample, ProcessorError, Transient
 from processors.models.checkpoints import CausalCheckpoint
 from processors.scoring.cascade import undecided
 from processors.scoring.conventions import CONVENTIONS, Convention, plain
-from processors.scoring.cores import Cores, one_ahead, share_out
+from processors.scoring.core_pool import Cores, one_ahead, share_out
 from processors.scoring.decoders import obstacle
 from processors.scoring.linear import low_precision
 from processors.scoring.measurement import Ifd as Ifd
 from processors.scoring.measurement import measurement
-from processors.scoring.packed import PackedModel, hooked
-from processors.scoring.packing import Forward, Segment, one_by_one
+from processors.scoring.packed_model import PackedModel, hooked
+from processors.scoring.segments import Forward, Segment, one_by_one
 from processors.scoring.tokens import PairTokenizer, TokenPair
 from schemas import Prompt
 

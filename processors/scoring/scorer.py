@@ -18,7 +18,7 @@ from processors.scoring.conventions import CONVENTIONS, plain
 from processors.scoring.ifd import IfdScorer, Prepared
 from processors.scoring.measurement import Ifd
 from processors.scoring.signals import SignalTracker
-from processors.token_estimate import estimated_tokens
+from processors.text.token_estimate import estimated_tokens
 from schemas import Sample, Score, Step
 
 

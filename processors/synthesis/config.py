@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
-from processors.languages import LANGUAGES
+from processors.text.language_codes import LANGUAGES
 
 Style = Literal["list", "turns", "json"]
 PolicyName = Literal["uniform", "coverage"]

@@ -15,7 +15,7 @@ from river import bandit, stats
 
 from processors.synthesis.policy import Choice, Feedback
 from processors.synthesis.pool import STAGE, is_synthetic
-from processors.synthesis.sparse import KeptPrompts
+from processors.synthesis.sparse_clusters import KeptPrompts
 from schemas import Sample
 
 _PAID = (STAGE, "answering")

@@ -6,10 +6,10 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from processors.ingestion.language import SCRIPTS, guess_language
 from processors.synthesis.config import SynthesisConfig
 from processors.synthesis.pool import Pool
-from processors.synthesis.rouge import CJK
+from processors.text.language import SCRIPTS, guess_language
+from processors.text.rouge import CJK
 from schemas import Prompt
 
 REASONS: Mapping[str, str] = {

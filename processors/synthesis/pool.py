@@ -4,8 +4,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from processors.synthesis.rouge import RougeIndex
 from processors.synthesis.seeds import Kind, kind_of, seed_name
+from processors.text.rouge import RougeIndex
 from schemas import Prompt, Sample, sample_id
 
 STAGE = "synthesis"

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from processors.languages import language_name
 from processors.synthesis.config import Style
 from processors.synthesis.seeds import Kind
+from processors.text.language_codes import language_name
 from schemas import Message, Prompt
 
 SCHEMA: Mapping[str, Any] = {

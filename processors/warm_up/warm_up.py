@@ -14,8 +14,8 @@ from processors.embedding.embedders import TextEmbedder
 from processors.models.checkpoints import CausalCheckpoint
 from processors.scoring.conventions import CONVENTIONS, Convention, plain
 from processors.scoring.decoders import obstacle
-from processors.scoring.packed import PackedModel
-from processors.scoring.packing import Segment, one_by_one, plan
+from processors.scoring.packed_model import PackedModel
+from processors.scoring.segments import Segment, one_by_one, plan
 from processors.scoring.tokens import PairTokenizer, TokenPair
 from processors.warm_up.brief_experience import PickConfig, TuningConfig, pick
 from processors.warm_up.fine_tuning import Progress, fine_tune

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from processors.errors import Outage
-from processors.llm.amount import UNITS, ScopeState, Unit
 from processors.llm.budget import LOOK_AGAIN_S, Budget
+from processors.llm.spend import UNITS, ScopeState, Unit
 from streams.cli.common import Options, command, console, json_option, show_json, table
 from streams.errors import StreamsError
 from streams.rundir import NoBroker, RunDir, find

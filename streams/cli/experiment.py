@@ -21,7 +21,7 @@ from streams.sources import seeds
 from streams.sources.pace import Stopped
 
 if TYPE_CHECKING:
-    from processors.synthesis.experiment import Parts, Trial
+    from processors.experiment import Parts, Trial
 
 _LINE_EVERY_S = 5.0
 
@@ -62,8 +62,8 @@ async def experiment(options: Options, tokens: int, policies: tuple[PolicyName, 
 
 
 def _parts(settings: Settings, models: Models) -> "Parts":
+    from processors.experiment import Parts
     from processors.scoring.scorer import Scorer  # torch and transformers: seconds, and `--help` needs none of them
-    from processors.synthesis.experiment import Parts
     from streams.stages.diversity import load_seeds
 
     own = [Path(settings.synthesis.skills)] if settings.synthesis.skills else []
@@ -85,7 +85,7 @@ def _parts(settings: Settings, models: Models) -> "Parts":
 
 
 async def _tried(parts: "Parts", policy: PolicyName, seed: int, tokens: int) -> "Trial":
-    from processors.synthesis.experiment import Trial
+    from processors.experiment import Trial
 
     trial = Trial(parts, policy, seed)
     with errors.status(f"{policy}: asking the model") as status:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import click
 from rich.status import Status
 
-from processors.languages import LANGUAGES
+from processors.text.language_codes import LANGUAGES
 from streams.cli.common import Options, command, console, errors, json_option, say, show_json, stop_event, table
 from streams.processes.on_demand import at_hand
 from streams.rundir import find

@@ -10,10 +10,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from processors.answering.checks import REASONS, find_fault
 from processors.answering.config import AnsweringConfig, Check
-from processors.answering.loops import loop_share
-from processors.ingestion.language import guess_language
 from processors.llm.chat import Completion
 from processors.skills import LIBRARY, load_skills
+from processors.text.language import guess_language
+from processors.text.loops import loop_share
 from schemas import Prompt, Sample
 
 DATA = Path(__file__).parents[3].parent / "shared" / "data"

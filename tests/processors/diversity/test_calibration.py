@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from processors.diversity.calibration import Seeds, calibrate, embed_seeds
 from processors.diversity.clusterers import build, new_cluster_distance
-from processors.diversity.clustering import StreamKMeans
 from processors.diversity.config import DiversityConfig
+from processors.diversity.stream_kmeans import StreamKMeans
 from processors.embedding.embedding import Embedder
 from processors.skills import LIBRARY, load_skills
 

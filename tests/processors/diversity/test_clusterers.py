@@ -7,7 +7,7 @@ from river import cluster
 from processors.diversity.calibration import Seeds
 from processors.diversity.clusterers import RiverClusters, build, nearest
 from processors.diversity.config import ClustererName, DiversityConfig
-from tests.processors.diversity.test_clustering import unit_rows
+from tests.processors.diversity.test_stream_kmeans import unit_rows
 
 LIBRARY = Seeds(
     texts=tuple("abcdefghij"), task_types=tuple("ttttttuuuu"), languages=("en",) * 10, vectors=unit_rows(10, 32, seed=9)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from river import checks, cluster, datasets
 from river.checks import common
 
-from processors.diversity.clustering import StreamKMeans
 from processors.diversity.dense_kmeans import DenseKMeans
+from processors.diversity.stream_kmeans import StreamKMeans
 
 Rows = NDArray[np.float64]
 

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processors.diversity.clustering import StreamKMeans
 from processors.diversity.config import DiversityConfig
 from processors.diversity.fold import Diversity
 from processors.diversity.fold_state import SnapshotError
 from processors.diversity.gates import REASONS
-from processors.diversity.keep_rules import RULES
+from processors.diversity.rules.registry import RULES
 from processors.diversity.seen import SeenIds
+from processors.diversity.stream_kmeans import StreamKMeans
 from processors.errors import InvalidSample
 from schemas import Decision, Sample, Verification, encode
 from tests.processors.scored import AT, embedding, score, scored, topic_stream, unit

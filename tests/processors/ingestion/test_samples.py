@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from processors.ingestion import Reading, Row, ShapeError, to_sample
-from processors.ingestion.language import guess_language
 from processors.ingestion.samples import MAX_LABELS
+from processors.text.language import guess_language
 from schemas import Answer, Prompt, Sample, decode, encode, sample_id
 
 

@@ -16,9 +16,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from processors.errors import Outage
 from processors.llm import budget as budget_module
-from processors.llm.amount import Amount, ScopeState
 from processors.llm.budget import Budget, BudgetSpent, Reservation
 from processors.llm.config import Allowance, BudgetConfig, EndpointConfig
+from processors.llm.spend import Amount, ScopeState
 from tests.processors.llm.spender import PREDICTED
 
 ROOT = Path(__file__).parents[3]

@@ -12,7 +12,7 @@ from processors.reports.coverage import Coverage
 from processors.reports.map_layout import among, cluster_layout, seed_layout
 from processors.reports.map_picture import draw_map
 from schemas import Prompt, Sample
-from tests.processors.diversity.test_clustering import unit_rows
+from tests.processors.diversity.test_stream_kmeans import unit_rows
 from tests.processors.scored import scored, topic_stream
 
 CENTRES = unit_rows(12, 48, seed=5)

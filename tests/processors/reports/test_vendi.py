@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from processors.reports.vendi import SecondMoment, effective_clusters, vendi
-from tests.processors.diversity.test_clustering import unit_rows
+from tests.processors.diversity.test_stream_kmeans import unit_rows
 
 
 def test_equal_vectors_count_as_one_and_orthogonal_ones_as_many() -> None:

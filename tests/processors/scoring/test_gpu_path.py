@@ -14,11 +14,11 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.scoring import packed
-from processors.scoring.cores import one_ahead
-from processors.scoring.packed import PackedModel
-from processors.scoring.rows import lay_out, size_above
-from tests.processors.scoring.test_packed import MODELS, random_segments, tiny_llama
+from processors.scoring import packed_model
+from processors.scoring.core_pool import one_ahead
+from processors.scoring.packed_batch import lay_out, size_above
+from processors.scoring.packed_model import PackedModel
+from tests.processors.scoring.test_packed_model import MODELS, random_segments, tiny_llama
 
 CPU, META = torch.device("cpu"), torch.device("meta")
 FAMILIES = ("grouped queries", "qwen2", "qwen3", "gpt2")
@@ -26,7 +26,7 @@ FAMILIES = ("grouped queries", "qwen2", "qwen3", "gpt2")
 
 @pytest.fixture
 def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packed, "_has_varlen", lambda query: query.dtype != torch.float32)
+    monkeypatch.setattr(packed_model, "_has_varlen", lambda query: query.dtype != torch.float32)
 
 
 @pytest.mark.usefixtures("as_on_a_gpu")
@@ -52,9 +52,9 @@ def test_the_device_of_shapes_alone_refuses_what_must_be_waited_for() -> None:
 def test_one_kernel_for_all_segments_gives_what_one_for_each_gives(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """By a plain computation of what the kernel's documentation says, in place of the kernel."""
     model, segments = MODELS[name](), random_segments(20)
-    monkeypatch.setattr(packed, "varlen_attn", varlen_by_its_documentation)
+    monkeypatch.setattr(packed_model, "varlen_attn", varlen_by_its_documentation)
     one = torch.cat(PackedModel(model, torch.float16)(segments))
-    monkeypatch.setattr(packed, "_has_varlen", lambda _: False)
+    monkeypatch.setattr(packed_model, "_has_varlen", lambda _: False)
     each = torch.cat(PackedModel(model, torch.float16)(segments))
     torch.testing.assert_close(one, each, rtol=1e-2, atol=1e-2)
 

@@ -17,7 +17,7 @@ from processors.warm_up.brief_experience import PickConfig, TuningConfig
 from processors.warm_up.fine_tuning import fine_tune
 from processors.warm_up.warm_up import LINEAGE, TooFewSamples, warm_up
 from schemas import Answer, Prompt, Sample
-from tests.processors.scoring.test_packed import SIZES
+from tests.processors.scoring.test_packed_model import SIZES
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 WORDS = ("red", "green", "blue", "seven", "lake", "stone", "bread", "cloud")

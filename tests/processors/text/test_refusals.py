@@ -2,8 +2,8 @@
 
 import pytest
 
-from processors.refusals import MAX_CHARS, is_refusal
 from processors.skills import LIBRARY, load_skills
+from processors.text.refusals import MAX_CHARS, is_refusal
 
 REFUSALS = [
     "I'm sorry, but I can't help with that.",

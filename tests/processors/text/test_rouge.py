@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.synthesis.rouge import RougeIndex, tokens
+from processors.text.rouge import RougeIndex, tokens
 
 WORDS = st.lists(
     st.sampled_from(["write", "a", "poem", "about", "the", "sea", "and", "ships", "诗", "海"]), max_size=12

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from river import cluster
 
-from processors.diversity.clustering import StreamKMeans
+from processors.diversity.stream_kmeans import StreamKMeans
 from processors.diversity.vectors import dots, norm
 
 

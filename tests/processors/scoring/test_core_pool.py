@@ -8,7 +8,7 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from processors.scoring.cores import Cores, share_out
+from processors.scoring.core_pool import Cores, share_out
 
 COSTS = st.lists(st.integers(min_value=1, max_value=40), max_size=60)
 BUDGET = st.integers(min_value=1, max_value=60)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from processors.diversity.config import DiversityConfig, RuleName
-from processors.diversity.keep_rule import Candidate, KeepRule, Verdict
-from processors.diversity.keep_rules import RULES, make_rule
+from processors.diversity.rules.base import Candidate, KeepRule, Verdict
+from processors.diversity.rules.registry import RULES, make_rule
 
 NAMES: Sequence[RuleName] = get_args(RuleName)
 

@@ -25,9 +25,9 @@ from processors.models.checkpoints import CausalCheckpoint
 from processors.scoring import ifd
 from processors.scoring.decoders import obstacle
 from processors.scoring.ifd import Ifd, IfdScorer
-from processors.scoring.packed import PackedModel, hooked
-from processors.scoring.packing import Segment, one_by_one
-from processors.scoring.vocabulary import VocabularyHead
+from processors.scoring.lm_head import VocabularyHead
+from processors.scoring.packed_model import PackedModel, hooked
+from processors.scoring.segments import Segment, one_by_one
 from schemas import Prompt
 from tests.processors.scoring.test_ifd import assert_equals_reference, pair, short_rows
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors.diversity.config import DiversityConfig
-from processors.diversity.keep_rule import Candidate, Verdict
-from processors.diversity.streaming_gain import StreamingGain
+from processors.diversity.rules.base import Candidate, Verdict
+from processors.diversity.rules.streaming_gain import StreamingGain
 
 
 def rule(n_clusters: int = 4, **changes: Any) -> StreamingGain:

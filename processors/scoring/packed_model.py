@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from torch.nn.attention.varlen import varlen_attn
 
 from processors.scoring.decoders import Layer, describe
-from processors.scoring.packing import Segment
-from processors.scoring.rows import Rows, lay_out
-from processors.scoring.vocabulary import VocabularyHead
+from processors.scoring.lm_head import VocabularyHead
+from processors.scoring.packed_batch import Rows, lay_out
+from processors.scoring.segments import Segment
 
 
 def hooked(model: Any) -> bool:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from processors.scoring.packing import Segment, plan
+from processors.scoring.segments import Segment, plan
 
 
 @given(st.lists(st.integers(min_value=1, max_value=40)), st.integers(min_value=1, max_value=60))

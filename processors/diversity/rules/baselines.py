@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from processors.diversity.config import DiversityConfig
-from processors.diversity.keep_rule import Candidate, Verdict
-from processors.diversity.windows import Quantile, Ranks, State, padded
+from processors.diversity.rules.base import Candidate, Verdict
+from processors.diversity.rules.windows import Quantile, Ranks, State, padded
 
 
 class IfdThreshold:

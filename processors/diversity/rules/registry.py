@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 
 from processors.diversity.config import DiversityConfig
-from processors.diversity.keep_rule import KeepRule
-from processors.diversity.plain_rules import ClusterQuota, IfdThreshold
-from processors.diversity.streaming_gain import StreamingGain
+from processors.diversity.rules.base import KeepRule
+from processors.diversity.rules.baselines import ClusterQuota, IfdThreshold
+from processors.diversity.rules.streaming_gain import StreamingGain
 
 RULES: Mapping[str, Callable[[DiversityConfig, int], KeepRule]] = {
     rule.name: rule for rule in (StreamingGain, IfdThreshold, ClusterQuota)

@@ -9,12 +9,12 @@ import pytest
 
 from processors.answering.config import AnsweringConfig
 from processors.diversity.config import DiversityConfig
+from processors.experiment import Parts, Trial
 from processors.llm.client import Client
 from processors.scoring.config import ScoringConfig
 from processors.scoring.scorer import Scorer
 from processors.skills import LIBRARY, load_skills
 from processors.synthesis.config import BLOCKED, PolicyName, SynthesisConfig
-from processors.synthesis.experiment import Parts, Trial
 from processors.synthesis.seeds import seed_samples
 from tests.processors.llm.staged_server import ANSWER, Raw, completion_of, staged
 from tests.processors.synthesis.test_self_instruct import ROUTE, client_of

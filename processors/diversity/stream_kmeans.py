@@ -41,7 +41,7 @@ class StreamKMeans(cluster.KMeans):  # type: ignore[misc]
 
     Examples
     --------
-    >>> from processors.diversity.clustering import StreamKMeans
+    >>> from processors.diversity.stream_kmeans import StreamKMeans
     >>> kmeans = StreamKMeans()
     >>> for x in ({0: 1.0, 1: 0.0}, {0: 0.0, 1: 1.0}, {0: 0.9, 1: 0.1}):
     ...     kmeans.learn_one(x)

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from processors.diversity.config import DiversityConfig
-from processors.diversity.keep_rule import Candidate, Verdict
-from processors.diversity.windows import Quantile, Ranks, State, padded
+from processors.diversity.rules.base import Candidate, Verdict
+from processors.diversity.rules.windows import Quantile, Ranks, State, padded
 
 _DEFICIT_MIN, _DEFICIT_MAX = 0.05, 20.0
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from processors.scoring.packing import Segment
+from processors.scoring.segments import Segment
 
 _FILLER = Segment(ids=[0] * 17, start=1)
 """Goes along where there are fewer than 16 rows: products of so few take another path, with other last digits."""

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from processors.ingestion.language import SCRIPTS, guess_language
+from processors.text.language import SCRIPTS, guess_language
 from schemas import Sample
 
 EXEMPT = frozenset(

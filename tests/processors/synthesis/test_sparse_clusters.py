@@ -3,7 +3,7 @@
 import random
 from typing import Any
 
-from processors.synthesis.sparse import KeptPrompts, Sparse
+from processors.synthesis.sparse_clusters import KeptPrompts, Sparse
 from schemas import Message, Prompt
 from tests.processors.synthesis.world import decided
 

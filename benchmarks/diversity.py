@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from river import cluster
 
 from benchmarks.diversity_data import Cache, Vectors, clinc, scored_rows
-from processors.diversity.calibration import Seeds, embed_seeds
+from processors.diversity.calibration import SeedVectors, embed_seeds
 from processors.diversity.clusterers import build
 from processors.diversity.config import DiversityConfig
 from processors.diversity.dense_kmeans import DenseKMeans
@@ -91,7 +91,7 @@ def cpu(work: Callable[[], Any]) -> float:
     return time.process_time() - began
 
 
-def fold(seeds: Seeds, n: int = 20_000, rounds: int = 20) -> Figures:
+def fold(seeds: SeedVectors, n: int = 20_000, rounds: int = 20) -> Figures:
     """Decisions per CPU second of the whole fold with default settings, the ids on disk, once the clusters are full.
 
     The best of the rounds, since what else runs on the machine can only slow the process down; and the median.
@@ -110,7 +110,7 @@ def fold(seeds: Seeds, n: int = 20_000, rounds: int = 20) -> Figures:
     return {"decisions_per_s": 1.0 / min(seconds), "decisions_per_s_median": 1.0 / median(seconds)}
 
 
-def quality(file: Path, sample: int, cache: Cache, seeds: Seeds) -> Figures:
+def quality(file: Path, sample: int, cache: Cache, seeds: SeedVectors) -> Figures:
     """NMI with the intents of CLINC150, in random order and with 50 new intents in each third of the stream."""
     vectors, intents = clinc(file, sample, cache)
     figures: Figures = {"clinc_queries": len(intents)}
@@ -125,7 +125,7 @@ def drifting(intents: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.argsort(phase[intents], kind="stable")
 
 
-def nmi(vectors: Vectors, intents: NDArray[np.int64], seeds: Seeds) -> Figures:
+def nmi(vectors: Vectors, intents: NDArray[np.int64], seeds: SeedVectors) -> Figures:
     """`nmi`: nearest centre at the end. `nmi_online`: the cluster that a query got when it came."""
     from sklearn.cluster import KMeans, MiniBatchKMeans
     from sklearn.metrics import normalized_mutual_info_score
@@ -147,7 +147,7 @@ def nmi(vectors: Vectors, intents: NDArray[np.int64], seeds: Seeds) -> Figures:
     return {name: float(normalized_mutual_info_score(intents, labels)) for name, labels in found.items()}
 
 
-def rules(folder: Path, cache: Cache, seeds: Seeds) -> Figures:
+def rules(folder: Path, cache: Cache, seeds: SeedVectors) -> Figures:
     """The keep rules on real instructions with real IFD scores."""
     from sklearn.cluster import KMeans
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from processors.diversity.calibration import Seeds
+from processors.diversity.calibration import SeedVectors
 from processors.diversity.clusterers import build
 from processors.diversity.config import DiversityConfig
 from processors.diversity.fold import Diversity
@@ -68,7 +68,7 @@ class Pool:
     topics: NDArray[np.int64]
 
 
-def compare(pool: Pool, seeds: Seeds | None, keep_rate: float) -> dict[str, dict[str, float]]:
+def compare(pool: Pool, seeds: SeedVectors | None, keep_rate: float) -> dict[str, dict[str, float]]:
     """A row of figures per rule. The gain comes first: the others have to keep as many as it did."""
     passing = int(((pool.ifd < 1.0) & ~np.isnan(pool.ifd)).sum())
     kept = run(pool, seeds, StreamingGain, keep_rate, NEAR)
@@ -79,7 +79,7 @@ def compare(pool: Pool, seeds: Seeds | None, keep_rate: float) -> dict[str, dict
     return table
 
 
-def run(pool: Pool, seeds: Seeds | None, rule: Any, keep_rate: float, near: float) -> NDArray[np.bool_]:
+def run(pool: Pool, seeds: SeedVectors | None, rule: Any, keep_rate: float, near: float) -> NDArray[np.bool_]:
     """Which samples a rule keeps."""
     config = DiversityConfig(keep_rate=keep_rate, near_duplicate=near, warm_up=10)
     clusters = build(config, seeds)

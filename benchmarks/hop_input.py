@@ -11,7 +11,7 @@ from aiokafka.errors import for_code
 from processors.ingestion import Reading, Row
 from processors.skills import LIBRARY, load_skills, seed_rows
 from streams.delivery.producer import open_sender
-from streams.kafka import TP, Wire
+from streams.kafka import TP, KafkaClient
 from streams.kafka.connection import Connection
 from streams.sources.ingestion import Ingestion
 from streams.topics import admin
@@ -27,8 +27,8 @@ async def prepare(connection: Connection, prefix: str, messages: int) -> float:
     async with open_sender(connection) as sender:
         ingestion = Ingestion(prefix, sender, Reading(labels={"dataset": "skills"}), _refuse)
         await ingestion.run(_rows(messages))
-    async with Wire(connection) as wire:
-        first = [r async for r in wire.read(TP(f"{prefix}.answers", 0), 0, 1000)]
+    async with KafkaClient(connection) as client:
+        first = [r async for r in client.read(TP(f"{prefix}.answers", 0), 0, 1000)]
     return sum(len(record.value or b"") for record in first) / max(1, len(first))
 
 

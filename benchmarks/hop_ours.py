@@ -4,7 +4,7 @@ import asyncio
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from benchmarks.hop_task import Clock, Task
 from schemas import Sample
@@ -15,6 +15,7 @@ from streams.processes.worker import Exit, Worker
 from streams.rundir import RunDir
 from streams.settings import Settings
 from streams.stages.base import Context, Stage, Work
+from streams.topics.table import TopicName
 
 MAX_IN_FLIGHT = 256
 LIMITS = BatchLimits(max_tokens=256, max_items=256, max_wait_s=0.05)
@@ -27,7 +28,7 @@ class InBatches:
     limits = LIMITS
 
     def __init__(self, task: Task, clock: Clock) -> None:
-        self._noun = task.name
+        self._topic = _topic(task)
         self._clock = clock
 
     def cost(self, sample: Sample) -> int:
@@ -37,7 +38,7 @@ class InBatches:
 
     def process(self, samples: Sequence[Sample], offsets: Sequence[int]) -> list[Sequence[Output]]:
         """Every sample to the output topic."""
-        return [[Output(self._noun, sample)] for sample in samples]
+        return [[Output(self._topic, sample)] for sample in samples]
 
     async def start_at(self, partition: int) -> int | None:
         """From the committed offset."""
@@ -53,13 +54,17 @@ class Concurrently:
     max_in_flight = MAX_IN_FLIGHT
 
     def __init__(self, task: Task, clock: Clock) -> None:
-        self._noun = task.name
+        self._topic = _topic(task)
         self._clock = clock
 
     async def process(self, sample: Sample) -> list[Output]:
         """The sample to the output topic."""
         self._clock.start()
-        return [Output(self._noun, sample)]
+        return [Output(self._topic, sample)]
+
+
+def _topic(task: Task) -> TopicName:
+    return cast(TopicName, task.name)  # a topic of this run alone: no row of the table
 
 
 async def in_batches(task: Task, clock: Clock) -> None:
@@ -76,7 +81,7 @@ async def _hop(task: Task, clock: Clock, work: Work) -> None:
     async def load(context: Context) -> Work:
         return work
 
-    stage = Stage(name=task.name, source="answers", outputs=(task.name,), load=load)
+    stage = Stage(name=task.name, source="answers", outputs=(_topic(task),), load=load)
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder)
         settings = Settings(dir=directory, prefix=task.prefix)

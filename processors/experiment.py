@@ -14,7 +14,7 @@ from typing import Any
 
 from processors.answering.answering import Answering
 from processors.answering.config import AnsweringConfig
-from processors.diversity.calibration import Seeds
+from processors.diversity.calibration import SeedVectors
 from processors.diversity.clusterers import build
 from processors.diversity.config import DiversityConfig
 from processors.diversity.fold import Diversity
@@ -28,7 +28,7 @@ from processors.synthesis.config import PolicyName, SynthesisConfig
 from processors.synthesis.feedback import feedback_of
 from processors.synthesis.policies import make_policy
 from processors.synthesis.pool import Pool
-from processors.synthesis.self_instruct import Harvest, SelfInstruct
+from processors.synthesis.self_instruct import CallResult, SelfInstruct
 from schemas import Sample
 
 
@@ -43,7 +43,7 @@ class Parts:
     answering: AnsweringConfig
     diversity: DiversityConfig
     pool: Sequence[Sample]
-    seeds: Seeds | None
+    seeds: SeedVectors | None
     clock: Callable[[], datetime]
 
 
@@ -84,14 +84,14 @@ class Trial:
             await self._turn(await asyncio.gather(*calls))
             on_turn()
 
-    async def _turn(self, harvests: Sequence[Harvest]) -> None:
+    async def _turn(self, harvests: Sequence[CallResult]) -> None:
         self.calls += len(harvests)
-        self.tokens += sum(harvest.feedback().tokens for harvest in harvests)
-        accepted = [sample for harvest in harvests for sample in harvest.accepted]
+        self.tokens += sum(result.feedback().tokens for result in harvests)
+        accepted = [sample for result in harvests for sample in result.accepted]
         self.accepted += len(accepted)
         answered = [one for many in await asyncio.gather(*map(self._answer, accepted)) for one in many]
         scored = await asyncio.to_thread(self._score, [sample for sample in answered if not sample.fault])
-        rejected = [sample for harvest in harvests for sample in harvest.rejected]
+        rejected = [sample for result in harvests for sample in result.rejected]
         for sample in [*rejected, *(sample for sample in answered if sample.fault), *scored]:
             self._decide(sample)
 

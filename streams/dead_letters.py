@@ -11,8 +11,8 @@ from typing import Any
 
 from schemas import DeadLetter
 from schemas.dead_letter import identity_header
-from streams.delivery.producer import Message, Sender
-from streams.kafka import Wire
+from streams.delivery.producer import OutgoingRecord, Sender
+from streams.kafka import KafkaClient
 from streams.topics.reading import records
 from streams.topics.table import TOPICS, partitions_of
 
@@ -57,25 +57,25 @@ def replay_group(prefix: str) -> str:
     return f"{prefix}-dlq-replay"
 
 
-async def read(wire: Wire, prefix: str) -> AsyncIterator[Stored]:
+async def read(client: KafkaClient, prefix: str) -> AsyncIterator[Stored]:
     """All dead letters, oldest first."""
-    async for _, record in records(wire, prefix, "dead-letters"):
+    async for _, record in records(client, prefix, "dead-letters"):
         letter = DeadLetter.from_record(record.key, record.value, record.headers, record.timestamp_ms)
         yield Stored(record.offset, letter)
 
 
-async def replay(wire: Wire, prefix: str, sender: Sender, stage: str | None, everything: bool) -> Replayed:
+async def replay(client: KafkaClient, prefix: str, sender: Sender, stage: str | None, everything: bool) -> Replayed:
     """Send dead letters back: those since the last replay, or `everything`; only those of one stage where named.
 
     The position moves only on a replay that left nothing out, so that a later one finds the other stages' letters.
     """
     (tp,) = partitions_of(prefix, "dead-letters")
-    position = (await wire.committed(replay_group(prefix), [tp])).get(tp, 0)
-    homes = {topic.name(prefix) for topic in TOPICS}
-    waiting: list[Message] = []
+    position = (await client.committed(replay_group(prefix), [tp])).get(tp, 0)
+    homes = {topic.full_name(prefix) for topic in TOPICS}
+    waiting: list[OutgoingRecord] = []
     sent = unplaced = 0
     last = position
-    async for stored in read(wire, prefix):
+    async for stored in read(client, prefix):
         letter, last = stored.letter, stored.offset + 1
         if (stored.offset < position and not everything) or (stage and letter.stage != stage):
             continue
@@ -83,17 +83,19 @@ async def replay(wire: Wire, prefix: str, sender: Sender, stage: str | None, eve
             unplaced += 1
             continue
         waiting.append(
-            Message(topic=letter.topic, key=letter.key, value=letter.value, headers=identity_header(letter.identity))
+            OutgoingRecord(
+                topic=letter.topic, key=letter.key, value=letter.value, headers=identity_header(letter.identity)
+            )
         )
         if len(waiting) >= _BATCH:
             sent += await _send(sender, waiting)
     sent += await _send(sender, waiting)
     if stage is None and last > position:
-        await wire.commit(replay_group(prefix), {tp: last})
+        await client.commit(replay_group(prefix), {tp: last})
     return Replayed(sent, unplaced)
 
 
-async def _send(sender: Sender, messages: list[Message]) -> int:
+async def _send(sender: Sender, messages: list[OutgoingRecord]) -> int:
     refusals = await sender.send_all(messages)
     confirmed = sum(refusal is None for refusal in refusals)
     messages.clear()

@@ -23,12 +23,12 @@ from streams.delivery.producer import open_sender
 from streams.errors import StreamsError
 from streams.inspection import ledger, status
 from streams.inspection.live_view import View
-from streams.kafka import Wire
+from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
 from streams.rundir import RunDir
 from streams.settings import Settings
 from streams.sources.ingestion import Ingestion
-from streams.sources.pace import Exactly, Stopped
+from streams.sources.pace import CountTarget, Stopped
 from streams.sources.synthesis import open_synthesis
 from streams.topics import reading
 
@@ -60,7 +60,7 @@ def rows(collected: bool) -> Iterator[Row]:
             yield Row(source="skills", line=number, raw=orjson.dumps(shown), data=dict(shown))
 
 
-async def play(settings: Settings, connection: Connection, view: View, wire: Wire) -> Result:
+async def play(settings: Settings, connection: Connection, view: View, client: KafkaClient) -> Result:
     """Feed the rows, synthesize some prompts, wait for the last decision, and write the results."""
     async with open_sender(connection) as sender:
         for collected in (True, False):
@@ -68,26 +68,26 @@ async def play(settings: Settings, connection: Connection, view: View, wire: Wir
             ingestion = Ingestion(settings.prefix, sender, as_skills, lambda row, why: None, rewrite=collected)
             await ingestion.run(rows(collected))
     await _synthesize(settings, connection)
-    while (await status.take(wire, settings.prefix)).lag:
+    while (await status.take(client, settings.prefix)).lag:
         await asyncio.sleep(0.5)
-    return await _conclude(settings, view, wire)
+    return await _conclude(settings, view, client)
 
 
 async def _synthesize(settings: Settings, connection: Connection) -> None:
-    pace = Exactly(PROMPTS, settings.synthesis.max_candidates)
+    pace = CountTarget(PROMPTS, settings.synthesis.max_candidates)
     async with open_synthesis(settings, connection, (), pace) as synthesis:
         with suppress(Stopped):  # fewer than wanted are no reason to show nothing
             await synthesis.run(asyncio.Event())
 
 
-async def _conclude(settings: Settings, view: View, wire: Wire) -> Result:
-    account = await ledger.take(wire, settings.prefix)
+async def _conclude(settings: Settings, view: View, client: KafkaClient) -> Result:
+    account = await ledger.take(client, settings.prefix)
     if not account.balanced or account.pending:
         raise DemoFailed("the ledger does not balance: `siftstream ledger` tells more")
-    decided = [sample async for sample in reading.decided(wire, settings.prefix)]
+    decided = [sample async for sample in reading.decided(client, settings.prefix)]
     results = RunDir(settings.dir).results
     config = export.configure(settings, "alpaca", "jsonl", metadata=True)
-    await export.export(wire, settings.prefix, results, config)
+    await export.export(client, settings.prefix, results, config)
     picture = results / "picture.png"
     await asyncio.to_thread(draw, decided, account.dead.total(), picture)
     return Result(

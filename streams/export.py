@@ -6,7 +6,7 @@ from pathlib import Path
 
 from processors.export import DatasetWriter, ExportConfig
 from streams import settings as settings_module
-from streams.kafka import Wire
+from streams.kafka import KafkaClient
 from streams.settings import Settings
 from streams.topics.reading import sample_of, span
 from streams.topics.table import partitions_of
@@ -19,7 +19,7 @@ def configure(settings: Settings, shape: str, container: str, metadata: bool) ->
     return ExportConfig(shape=shape, container=container, with_metadata=metadata, settings=remembered)
 
 
-async def export(wire: Wire, prefix: str, directory: Path, config: ExportConfig) -> int:
+async def export(client: KafkaClient, prefix: str, directory: Path, config: ExportConfig) -> int:
     """Write every curated sample once; return how many.
 
     A compacted topic may hold older records of a key for a while, and all records of a key are in one partition: of
@@ -27,9 +27,9 @@ async def export(wire: Wire, prefix: str, directory: Path, config: ExportConfig)
     """
     with DatasetWriter(directory, config, lambda: datetime.now(UTC), random.Random(0)) as writer:  # noqa: S311
         for tp in partitions_of(prefix, "curated"):
-            start, end = await span(wire, tp)
-            last = {record.key: record.offset async for record in wire.read(tp, start, end)}
-            async for record in wire.read(tp, start, end):
+            start, end = await span(client, tp)
+            last = {record.key: record.offset async for record in client.read(tp, start, end)}
+            async for record in client.read(tp, start, end):
                 sample = sample_of(record) if last.get(record.key) == record.offset else None
                 if sample:
                     writer.write(sample)

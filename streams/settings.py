@@ -23,7 +23,7 @@ from processors.scoring.config import ScoringConfig
 from processors.synthesis.config import SynthesisConfig
 from streams.delivery.agent import GroupTimes
 from streams.delivery.microbatch import BatchLimits
-from streams.delivery.outcomes import Policy
+from streams.delivery.outcomes import RetryPolicy
 from streams.embedded.local_model import LocalModelConfig
 from streams.errors import StreamsError
 from streams.kafka.connection import Connection, Mechanism
@@ -121,7 +121,7 @@ class Settings:
     broker: BrokerSettings = field(default_factory=BrokerSettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     group: GroupTimes = field(default_factory=GroupTimes)
-    retry: Policy = field(default_factory=Policy)
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
     journal: JournalSettings = field(default_factory=JournalSettings)
     llm: LlmSettings = field(default_factory=LlmSettings)
     local_model: LocalModelConfig = field(default_factory=LocalModelConfig)

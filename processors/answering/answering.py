@@ -17,7 +17,7 @@ from processors.text.language import guess_language
 from schemas import Answer, Sample, Step, derived_id
 from schemas.types import Scalar
 
-STAGE = "answering"
+NAME = "answering"
 
 
 class Answering:
@@ -39,7 +39,7 @@ class Answering:
         that were given come from the cache.
         """
         sample = replace(sample, language=sample.language or guess_language(sample.prompt.text()))
-        route = choose(self._routes, stage=STAGE, task_type=sample.task_type, language=sample.language)
+        route = choose(self._routes, stage=NAME, task_type=sample.task_type, language=sample.language)
         numbered = [_numbered(sample, number) for number in range(1, route.n + 1)]
         # Not a task group: it would break off the other calls, which are paid for.
         replies = await asyncio.gather(*(self._ask(one, route) for one in numbered), return_exceptions=True)
@@ -58,19 +58,19 @@ class Answering:
             top_p=route.top_p,
             seed=_seed(sample.sample_id),
         )
-        return await self._models.complete(request, order(route, sample.sample_id), stage=STAGE)
+        return await self._models.complete(request, order(route, sample.sample_id), stage=NAME)
 
     def _finished(self, sample: Sample, reply: Completion | BaseException, route: Route, number: int) -> Sample:
         at = self._clock().astimezone(UTC).isoformat(timespec="milliseconds")
-        step = Step(stage=STAGE, at=at, params=_params(sample, route, number))
+        step = Step(stage=NAME, at=at, params=_params(sample, route, number))
         if isinstance(reply, BaseException):
-            return sample.advance(step, fault=f"{STAGE}: {REFUSED_BY_ENDPOINT}")
+            return sample.advance(step, fault=f"{NAME}: {REFUSED_BY_ENDPOINT}")
         fault = find_fault(sample, reply, self._config)
-        return sample.advance(_paid(step, reply), answer=_answer(reply), fault=f"{STAGE}: {fault}" if fault else "")
+        return sample.advance(_paid(step, reply), answer=_answer(reply), fault=f"{NAME}: {fault}" if fault else "")
 
 
 def _numbered(sample: Sample, number: int) -> Sample:
-    return sample if number == 1 else replace(sample, sample_id=derived_id(sample.sample_id, STAGE, str(number)))
+    return sample if number == 1 else replace(sample, sample_id=derived_id(sample.sample_id, NAME, str(number)))
 
 
 def _seed(sample_id: str) -> int:

@@ -30,7 +30,7 @@ _FEWEST = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seeds:
+class SeedVectors:
     """The skill library as the clusterer sees it: texts, task types and languages, all of length N; vectors (N, D)."""
 
     texts: tuple[str, ...]
@@ -39,7 +39,7 @@ class Seeds:
     vectors: NDArray[np.float32]
 
 
-def embed_seeds(task_types: Iterable[TaskType], embed: Callable[[list[str]], Vector]) -> Seeds:
+def embed_seeds(task_types: Iterable[TaskType], embed: Callable[[list[str]], Vector]) -> SeedVectors:
     """The seeds of all task types, embedded."""
     rows = [
         (Prompt(instruction=seed.instruction, input=seed.input).text(), task_type.name, seed.language)
@@ -47,7 +47,7 @@ def embed_seeds(task_types: Iterable[TaskType], embed: Callable[[list[str]], Vec
         for seed in task_type.seeds
     ]
     texts, names, languages = zip(*rows, strict=True)
-    return Seeds(texts=texts, task_types=names, languages=languages, vectors=embed(list(texts)))
+    return SeedVectors(texts=texts, task_types=names, languages=languages, vectors=embed(list(texts)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ class Calibration:
         return round(self.unrelated + _NEAR_DUPLICATE * (1.0 - self.unrelated), 2)
 
 
-def calibrate(seeds: Seeds) -> Calibration | None:
+def calibrate(seeds: SeedVectors) -> Calibration | None:
     """Find the scale of the model that embedded the seeds; None where they are too few to tell."""
     languages = sorted(language for language in set(seeds.languages) if seeds.languages.count(language) >= _FEWEST)
     levels = [_unrelated(seeds, language) for language in languages]
@@ -75,7 +75,7 @@ def calibrate(seeds: Seeds) -> Calibration | None:
     return Calibration(unrelated=min(known)) if known else None
 
 
-def _unrelated(seeds: Seeds, language: str) -> float | None:
+def _unrelated(seeds: SeedVectors, language: str) -> float | None:
     """Mean cosine between seeds of different task types in one language; None if all are of one type."""
     chosen = np.array([each == language for each in seeds.languages])
     vectors: Vector = seeds.vectors[chosen]

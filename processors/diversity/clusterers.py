@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from processors.diversity.calibration import Seeds, calibrate
+from processors.diversity.calibration import SeedVectors, calibrate
 from processors.diversity.config import ClustererName, DiversityConfig
 from processors.diversity.dense_kmeans import DenseKMeans
 from processors.diversity.stream_kmeans import StreamKMeans
@@ -88,7 +88,7 @@ class RiverClusters:
         self._kmeans.load(state)
 
 
-def build(config: DiversityConfig, seeds: Seeds | None) -> Clusterer:
+def build(config: DiversityConfig, seeds: SeedVectors | None) -> Clusterer:
     """The configured clusterer, begun from the skill library where there is one."""
     vectors = seeds.vectors if seeds is not None and len(seeds.texts) else None
     stream = StreamKMeans(config.max_clusters, new_cluster_distance(config, seeds), seeds=vectors)
@@ -101,7 +101,7 @@ def build(config: DiversityConfig, seeds: Seeds | None) -> Clusterer:
     return RiverClusters(kmeans)
 
 
-def new_cluster_distance(config: DiversityConfig, seeds: Seeds | None) -> float:
+def new_cluster_distance(config: DiversityConfig, seeds: SeedVectors | None) -> float:
     """The setting, or what the skill library says of the embedding model; tells where `near_duplicate` looks odd."""
     found = calibrate(seeds) if seeds is not None else None
     if found is not None and abs(found.near_duplicate - config.near_duplicate) > 0.05:

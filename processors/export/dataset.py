@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from processors.export.card import CARD, data_card
 from processors.export.formats import FORMATS, Inexpressible, metadata
-from processors.export.manifest import Tally, make_manifest, write_manifest, write_text
+from processors.export.manifest import ExportTally, make_manifest, write_manifest, write_text
 from processors.export.tables import row_schema
 from processors.export.writers import JsonlWriter, ParquetWriter, RowWriter
 from schemas import Sample
@@ -56,7 +56,7 @@ class DatasetWriter:
         self._clock = clock
         self._schema = row_schema(config.shape, config.with_metadata)
         self._rows = self._row_writer()
-        self.tally = Tally(rng)
+        self.tally = ExportTally(rng)
         """What was written so far."""
 
     def __enter__(self) -> Self:

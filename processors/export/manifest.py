@@ -24,7 +24,7 @@ OTHER = "(other)"
 UNKNOWN = "(unknown)"
 
 
-class Tally:
+class ExportTally:
     """What the samples of an export add up to, in memory that does not grow with them.
 
     IFD quantiles are exact up to `reservoir` samples and come from a uniform sample of that size above (Vitter's
@@ -92,7 +92,7 @@ def _count(counter: Counter[str], name: str) -> None:
 
 
 def make_manifest(
-    tally: Tally, files: Iterable[WrittenFile], settings: Mapping[str, Any], created_at: datetime
+    tally: ExportTally, files: Iterable[WrittenFile], settings: Mapping[str, Any], created_at: datetime
 ) -> dict[str, Any]:
     """The manifest as JSON data. `settings` is what the caller wants remembered: format, thresholds, models."""
     return {

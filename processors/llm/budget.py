@@ -10,8 +10,8 @@ from typing import Literal
 
 from processors.errors import Outage
 from processors.llm.config import BudgetConfig, EndpointConfig
-from processors.llm.liveness import Owners
-from processors.llm.spend import UNITS, Amount, ScopeState
+from processors.llm.liveness import Liveness
+from processors.llm.spend import UNITS, ScopeState, Spend
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ _LOSE = "DELETE FROM reservations WHERE owner = ? RETURNING stage, endpoint, tok
 class BudgetSpent(Outage):
     """The next call might take more than is left of `scope`; nothing was reserved."""
 
-    def __init__(self, state: ScopeState, wanted: Amount) -> None:
+    def __init__(self, state: ScopeState, wanted: Spend) -> None:
         unit = state.short_of(wanted)[0]
         super().__init__(
             f"the budget of {state.scope} is spent: {state.limit.described(unit)} is the limit, "
@@ -58,7 +58,7 @@ class Reservation:
     number: int
     stage: str
     endpoint: str
-    amount: Amount
+    amount: Spend
 
     @property
     def scopes(self) -> tuple[str, str, str]:
@@ -86,12 +86,12 @@ class Budget:
         """Open or create the account at `path`, with its directory. Raises Outage where that cannot be done."""
         self._path = path
         self._limits = _limits(config, endpoints)
-        self._owners: Owners | None = None
+        self._owners: Liveness | None = None
         self._made = 0
-        with self._told():
+        with self._errors_as_outage():
             if isinstance(path, Path):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                self._owners = Owners(path)
+                self._owners = Liveness(path)
             self._db = _open(path)
         self._presume()
 
@@ -101,12 +101,12 @@ class Budget:
         Raises BudgetSpent where a scope has less than that left, Outage where the account cannot be written, ValueError
         on negative amounts.
         """
-        wanted = Amount.of(tokens=tokens, usd=usd)
+        wanted = Spend.of(tokens=tokens, usd=usd)
         with self._transaction():
             states = [self._state(scope) for scope in _scopes(stage, endpoint)]
             full = next((state for state in states if state.short_of(wanted)), None)
             for state in [full] if full else states:
-                self._add((state.scope,), "refused", (wanted if full else Amount()) - state.refused)
+                self._add((state.scope,), "refused", (wanted if full else Spend()) - state.refused)
             if full is None:
                 return self._set_aside(stage, endpoint, wanted)
         raise BudgetSpent(full, wanted)
@@ -116,16 +116,16 @@ class Budget:
 
         Where the account cannot be written the reservation goes on counting: the reply was paid for and is kept.
         """
-        self._end(reservation, Amount.of(tokens=tokens, usd=usd))
+        self._end(reservation, Spend.of(tokens=tokens, usd=usd))
 
     def release(self, reservation: Reservation) -> None:
         """Give all of it back: the call was refused or never sent. As `settle` otherwise."""
-        self._end(reservation, Amount())
+        self._end(reservation, Spend())
 
     def states(self) -> list[ScopeState]:
         """Every scope that has a limit or was spent from: the total, then stages, then endpoints. Raises Outage."""
         self._presume()
-        with self._told():
+        with self._errors_as_outage():
             found = {scope for (scope,) in self._db.execute("SELECT DISTINCT scope FROM amounts")}
             order = ("total", "stage", "endpoint")
             scopes = sorted({*found, *self._limits}, key=lambda scope: (order.index(scope.partition(":")[0]), scope))
@@ -136,8 +136,8 @@ class Budget:
 
         Raises ValueError where there is no such limit, Outage where the account cannot be written.
         """
-        more = Amount.of(tokens=tokens, usd=usd)
-        limit = self._limits.get(scope, Amount())
+        more = Spend.of(tokens=tokens, usd=usd)
+        limit = self._limits.get(scope, Spend())
         for unit in UNITS:
             if more.counted(unit) and not limit.counted(unit):
                 raise ValueError(f"{scope} has no limit in {unit}: there is nothing to raise")
@@ -151,7 +151,7 @@ class Budget:
         if self._owners:
             self._owners.leave()
 
-    def _set_aside(self, stage: str, endpoint: str, wanted: Amount) -> Reservation:
+    def _set_aside(self, stage: str, endpoint: str, wanted: Spend) -> Reservation:
         if self._owners:
             self._owners.join()
         self._made += 1
@@ -161,7 +161,7 @@ class Budget:
         self._add(made.scopes, "reserved", wanted)
         return made
 
-    def _end(self, reservation: Reservation, took: Amount) -> None:
+    def _end(self, reservation: Reservation, took: Spend) -> None:
         key = (self._me, reservation.number)
         try:
             with self._transaction():
@@ -179,18 +179,18 @@ class Budget:
             known = [owner for (owner,) in self._db.execute("SELECT DISTINCT owner FROM reservations")]
             for owner in self._owners.gone(known):
                 for stage, endpoint, tokens, nano_usd in self._db.execute(_LOSE, (owner,)).fetchall():
-                    amount = Amount(tokens, nano_usd)
+                    amount = Spend(tokens, nano_usd)
                     self._add(_scopes(stage, endpoint), "reserved", -amount)
                     self._add(_scopes(stage, endpoint), "presumed", amount)
 
-    def _add(self, scopes: tuple[str, ...], kind: str, amount: Amount) -> None:
-        if amount != Amount():
+    def _add(self, scopes: tuple[str, ...], kind: str, amount: Spend) -> None:
+        if amount != Spend():
             self._db.executemany(_ADD, [(scope, kind, amount.tokens, amount.nano_usd) for scope in scopes])
 
     def _state(self, scope: str) -> ScopeState:
         rows = self._db.execute("SELECT kind, tokens, nano_usd FROM amounts WHERE scope = ?", (scope,))
-        amounts = {kind: Amount(tokens, nano_usd) for kind, tokens, nano_usd in rows}
-        limit = self._limits.get(scope, Amount()).raised_by(amounts.pop("raised", Amount()))
+        amounts = {kind: Spend(tokens, nano_usd) for kind, tokens, nano_usd in rows}
+        limit = self._limits.get(scope, Spend()).raised_by(amounts.pop("raised", Spend()))
         return ScopeState(scope=scope, limit=limit, **amounts)
 
     @property
@@ -199,7 +199,7 @@ class Budget:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with self._told():
+        with self._errors_as_outage():
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -209,7 +209,7 @@ class Budget:
                     self._db.execute("ROLLBACK")
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _errors_as_outage(self) -> Iterator[None]:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
@@ -220,11 +220,11 @@ def _scopes(stage: str, endpoint: str) -> tuple[str, str, str]:
     return "total", f"stage:{stage}", f"endpoint:{endpoint}"
 
 
-def _limits(config: BudgetConfig, endpoints: Mapping[str, EndpointConfig]) -> dict[str, Amount]:
-    limits = {"total": Amount.of(tokens=config.tokens, usd=config.usd)}
-    limits |= {f"stage:{name}": Amount.of(tokens=it.tokens, usd=it.usd) for name, it in config.stages.items()}
+def _limits(config: BudgetConfig, endpoints: Mapping[str, EndpointConfig]) -> dict[str, Spend]:
+    limits = {"total": Spend.of(tokens=config.tokens, usd=config.usd)}
+    limits |= {f"stage:{name}": Spend.of(tokens=it.tokens, usd=it.usd) for name, it in config.stages.items()}
     for name, endpoint in endpoints.items():
-        limits[f"endpoint:{name}"] = Amount.of(tokens=endpoint.budget_tokens, usd=endpoint.budget_usd)
+        limits[f"endpoint:{name}"] = Spend.of(tokens=endpoint.budget_tokens, usd=endpoint.budget_usd)
     return limits
 
 

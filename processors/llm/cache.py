@@ -53,7 +53,7 @@ class ResponseCache:
         self._max_bytes = max_bytes
         self._db: sqlite3.Connection | None = None
         self._inode = 0
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
 
     def get(self, key: str) -> Completion | None:
         """The reply to a request, as `cached` and for nothing; None where there is none."""
@@ -110,8 +110,8 @@ class ResponseCache:
                 move_aside(self._path)
 
     def _warn(self, fault: str) -> None:
-        if fault not in self._told:
-            self._told.add(fault)
+        if fault not in self._warned:
+            self._warned.add(fault)
             log.warning("the cache of replies, %s: %s; the call is made as if it held nothing", self._path, fault)
 
 

@@ -15,7 +15,7 @@ from processors.llm.chat import ChatRequest, Completion
 from processors.llm.concurrency import TurnedAway
 from processors.llm.config import EndpointConfig
 from processors.llm.endpoint import Endpoint
-from processors.llm.faults import EndpointUnusable, Passing, RateLimited, RequestRefused
+from processors.llm.faults import EndpointUnusable, RateLimited, RequestRefused, Retryable
 from processors.llm.retrying import LOOK_AGAIN_S, MAX_ATTEMPTS, RetryBudget, wait_s
 from processors.llm.usage import EndpointUsage
 
@@ -102,7 +102,7 @@ class Client:
                 spent[endpoint.name] = error
             except RequestRefused as fault:
                 raise InvalidSample(f"{endpoint.name} does not take this request: {fault}") from None
-            except Passing as fault:
+            except Retryable as fault:
                 failures, again = failures + 1, True
                 if failures >= MAX_ATTEMPTS:
                     raise Transient(f"{failures} attempts failed, the last one at {endpoint.trouble()}") from fault

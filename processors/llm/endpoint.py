@@ -14,7 +14,7 @@ from processors.llm.budget import Budget
 from processors.llm.chat import ChatRequest, Completion
 from processors.llm.concurrency import PATIENCE_S, AdaptiveLimit, Slot, TurnedAway
 from processors.llm.config import EndpointConfig
-from processors.llm.faults import AttemptFailed, EndpointUnusable, Passing, RateLimited, TimedOut
+from processors.llm.faults import AttemptFailed, EndpointUnusable, RateLimited, Retryable, TimedOut
 from processors.llm.http import ChatHttp
 from processors.llm.rate import RateLimits
 from processors.llm.reply import Reply
@@ -174,7 +174,7 @@ class Endpoint:
             self._limit.timed_out(slot)
         else:
             self._limit.failed(slot)
-        if isinstance(fault, Passing):
+        if isinstance(fault, Retryable):
             if self._breaker.failed(admission, str(fault)):
                 self._limit.turn_away()
         elif isinstance(fault, EndpointUnusable):

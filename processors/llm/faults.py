@@ -4,7 +4,7 @@
 
     AttemptFailed
     ├── RateLimited       the endpoint asks for less   → a pause for everybody; the call waits or goes elsewhere
-    ├── Passing           another attempt may work     → tried again, elsewhere first
+    ├── Retryable           another attempt may work     → tried again, elsewhere first
     │   ├── Unreachable     no connection: nothing was sent
     │   ├── ServerFault     the server said that it failed
     │   ├── TimedOut        no reply in time; may have been billed
@@ -47,30 +47,30 @@ class RateLimited(AttemptFailed):
         self.retry_after_s = retry_after_s
 
 
-class Passing(AttemptFailed):
+class Retryable(AttemptFailed):
     """May work at another time or elsewhere."""
 
 
-class Unreachable(Passing):
+class Unreachable(Retryable):
     """No connection could be made."""
 
     kind = "unreachable"
 
 
-class ServerFault(Passing):
+class ServerFault(Retryable):
     """A status of 500 or above, or an error instead of a reply."""
 
     kind = "server_fault"
 
 
-class TimedOut(Passing):
+class TimedOut(Retryable):
     """No connection, no byte, or no complete reply within its deadline."""
 
     kind = "timeout"
     billed = True
 
 
-class BrokenReply(Passing):
+class BrokenReply(Retryable):
     """The reply ended too early, or is not what the protocol says."""
 
     kind = "broken_reply"

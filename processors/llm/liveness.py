@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 
-class Owners:
+class Liveness:
     """The living processes around one shared file: each holds a lock (``flock``) on a small file of its own beside it.
 
     The kernel drops that lock however the process ends, kill -9 included, and not before. A process id would not do: it

@@ -10,14 +10,14 @@ _NANO = 10**9
 
 
 @dataclass(frozen=True, slots=True)
-class Amount:
+class Spend:
     """Tokens (in and out together) and money, in whole billionths of a dollar: sums are exact in any order."""
 
     tokens: int = 0
     nano_usd: int = 0
 
     @classmethod
-    def of(cls, *, tokens: int, usd: float) -> "Amount":
+    def of(cls, *, tokens: int, usd: float) -> "Spend":
         """From a price in dollars, rounded to a billionth. Raises ValueError where one is negative or not finite."""
         if tokens < 0 or not 0 <= usd < math.inf:
             raise ValueError(f"{tokens} tokens and {usd} usd: both must be finite and not negative")
@@ -28,18 +28,18 @@ class Amount:
         """The money in dollars."""
         return self.nano_usd / _NANO
 
-    def __add__(self, other: "Amount") -> "Amount":
-        return Amount(self.tokens + other.tokens, self.nano_usd + other.nano_usd)
+    def __add__(self, other: "Spend") -> "Spend":
+        return Spend(self.tokens + other.tokens, self.nano_usd + other.nano_usd)
 
-    def __sub__(self, other: "Amount") -> "Amount":
-        return Amount(self.tokens - other.tokens, self.nano_usd - other.nano_usd)
+    def __sub__(self, other: "Spend") -> "Spend":
+        return Spend(self.tokens - other.tokens, self.nano_usd - other.nano_usd)
 
-    def __neg__(self) -> "Amount":
-        return Amount() - self
+    def __neg__(self) -> "Spend":
+        return Spend() - self
 
-    def raised_by(self, more: "Amount") -> "Amount":
+    def raised_by(self, more: "Spend") -> "Spend":
         """As a limit: no limit (0) stays none."""
-        return Amount(self.tokens and self.tokens + more.tokens, self.nano_usd and self.nano_usd + more.nano_usd)
+        return Spend(self.tokens and self.tokens + more.tokens, self.nano_usd and self.nano_usd + more.nano_usd)
 
     def counted(self, unit: Unit) -> int:
         """In one unit, as a whole number: tokens, or billionths of a dollar."""
@@ -55,24 +55,24 @@ class ScopeState:
     """How much of one scope is taken: ``total``, ``stage:NAME`` or ``endpoint:NAME``."""
 
     scope: str
-    limit: Amount = field(default_factory=Amount)
+    limit: Spend = field(default_factory=Spend)
     """What may be taken, raises included; 0 in a unit is no limit."""
-    spent: Amount = field(default_factory=Amount)
+    spent: Spend = field(default_factory=Spend)
     """What finished calls took."""
-    presumed: Amount = field(default_factory=Amount)
+    presumed: Spend = field(default_factory=Spend)
     """What calls may have taken that were in flight when their process died."""
-    reserved: Amount = field(default_factory=Amount)
+    reserved: Spend = field(default_factory=Spend)
     """What calls in flight may take at most."""
-    refused: Amount = field(default_factory=Amount)
+    refused: Spend = field(default_factory=Spend)
     """What the last call asked for, if it was refused here."""
 
     @property
-    def taken(self) -> Amount:
+    def taken(self) -> Spend:
         """What counts against the limit."""
         return self.spent + self.presumed + self.reserved
 
     @property
-    def left(self) -> Amount:
+    def left(self) -> Spend:
         """What may still be reserved; below 0 where calls took more than predicted. Means nothing without a limit."""
         return self.limit - self.taken
 
@@ -82,7 +82,7 @@ class ScopeState:
         left, refused = self.left, self.refused
         return [u for u in UNITS if self.limit.counted(u) and left.counted(u) < max(refused.counted(u), 1)]
 
-    def short_of(self, wanted: Amount) -> list[Unit]:
+    def short_of(self, wanted: Spend) -> list[Unit]:
         """The units in which less than `wanted` is left. Of what is free there is always enough."""
         left = self.left
         return [u for u in UNITS if self.limit.counted(u) and wanted.counted(u) > max(left.counted(u), 0)]

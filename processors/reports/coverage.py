@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from processors.diversity.calibration import Seeds
+from processors.diversity.calibration import SeedVectors
 from processors.diversity.vectors import Vector, dots, norm
 from processors.reports.vendi import SecondMoment, effective_clusters
 from schemas import Sample
@@ -47,7 +47,7 @@ class Cluster:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class ClusterRow:
     """One line of the cluster table."""
 
     cluster: int
@@ -99,11 +99,11 @@ class Coverage:
             "vendi": self._moment.score(),
         }
 
-    def table(self, seeds: Seeds | None) -> list[Row]:
+    def table(self, seeds: SeedVectors | None) -> list[ClusterRow]:
         """One row per cluster, the one with the most arrivals first; labels come from the `seeds` nearest to it."""
         order = sorted(self.clusters.items(), key=lambda item: (-item[1].arrivals, item[0]))
         return [
-            Row(
+            ClusterRow(
                 cluster=number,
                 label=label(cluster.direction, seeds) if seeds is not None else "",
                 arrivals=cluster.arrivals,
@@ -115,7 +115,7 @@ class Coverage:
         ]
 
 
-def label(direction: Vector, seeds: Seeds) -> str:
+def label(direction: Vector, seeds: SeedVectors) -> str:
     """The task types of the seeds nearest to `direction`, the most frequent first: ``explanation, planning``.
 
     Empty for a direction of another embedding model than the seeds'.

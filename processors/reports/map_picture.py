@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from processors.diversity.calibration import Seeds
-from processors.reports.coverage import Coverage, Row
+from processors.diversity.calibration import SeedVectors
+from processors.reports.coverage import ClusterRow, Coverage
 from processors.reports.map_layout import Points, cluster_layout, seed_layout
 from processors.reports.picture import CURATED, REJECTED
 
@@ -17,7 +17,7 @@ _APART = 0.12
 _EDGE = 1.05  # the library is in [-1, 1]; what is like none of its task types ends at the edge
 
 
-def draw_map(coverage: Coverage, seeds: Seeds, path: Path) -> None:
+def draw_map(coverage: Coverage, seeds: SeedVectors, path: Path) -> None:
     """Draw the clusters among the skill library's task types to a PNG at `path`."""
     import matplotlib as mpl
 
@@ -51,15 +51,15 @@ def _unit(directions: Sequence[NDArray[np.float32]], dims: int) -> NDArray[np.fl
     return unit
 
 
-def _task_types(seeds: Seeds, places: Points) -> dict[str, Points]:
+def _task_types(seeds: SeedVectors, places: Points) -> dict[str, Points]:
     """Name to the middle of its seeds."""
     types = np.array(seeds.task_types)
     return {name: np.median(places[types == name], axis=0) for name in dict.fromkeys(seeds.task_types)}
 
 
-def _named(rows: Sequence[Row], places: Points) -> list[tuple[Row, Points]]:
+def _named(rows: Sequence[ClusterRow], places: Points) -> list[tuple[ClusterRow, Points]]:
     """The largest clusters with room for a name."""
-    named: list[tuple[Row, Points]] = []
+    named: list[tuple[ClusterRow, Points]] = []
     for row, place in zip(rows, places, strict=True):
         if len(named) < _NAMED and all(_apart(place, other) for _, other in named):
             named.append((row, place))
@@ -71,6 +71,6 @@ def _apart(place: Points, other: Points) -> bool:
     return bool(across > 3.0 * _APART or up > _APART / 1.5)
 
 
-def _short(row: Row) -> str:
+def _short(row: ClusterRow) -> str:
     words = row.example.split()[:4]
     return f"{row.kept}/{row.arrivals}\n{' '.join(words)[:24]}"

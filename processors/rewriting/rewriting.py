@@ -16,7 +16,7 @@ from processors.rewriting.plan import Plan, PlannedRewrite, Planner, language_of
 from processors.rewriting.replies import clean
 from schemas import Prompt, Sample, Step, derived_id
 
-STAGE = "rewriting"
+NAME = "rewriting"
 
 
 class Rewriter:
@@ -40,7 +40,7 @@ class Rewriter:
         origin = replace(sample, task_type=plan.task_type, language=language_of(sample))
         if not plan.rewrites:
             return [self._original(origin, plan)]
-        route = choose(self._routes, stage=STAGE, task_type=origin.task_type, language=origin.language)
+        route = choose(self._routes, stage=NAME, task_type=origin.task_type, language=origin.language)
         # Not a task group: it would break off the other calls, which are paid for.
         asked = (self._ask(origin, planned, route) for planned in plan.rewrites)
         replies = await asyncio.gather(*asked, return_exceptions=True)
@@ -58,11 +58,11 @@ class Rewriter:
             top_p=route.top_p,
             seed=_seed(made_id),
         )
-        return await self._models.complete(request, order(route, made_id), stage=STAGE)
+        return await self._models.complete(request, order(route, made_id), stage=NAME)
 
     def _original(self, origin: Sample, plan: Plan) -> Sample:
-        fault = "" if plan.keep else f"{STAGE}: {REPLACED}"
-        return origin.advance(Step(stage=STAGE, at=self._now(), params={"rule": plan.rule.name}), fault=fault)
+        fault = "" if plan.keep else f"{NAME}: {REPLACED}"
+        return origin.advance(Step(stage=NAME, at=self._now(), params={"rule": plan.rule.name}), fault=fault)
 
     def _made(self, origin: Sample, plan: Plan, planned: PlannedRewrite, reply: Completion | BaseException) -> Sample:
         made = replace(origin, sample_id=_made_id(origin, planned), answer=None)
@@ -70,12 +70,12 @@ class Rewriter:
         params: dict[str, str | int | float | bool] = {"origin": origin.sample_id, "rule": plan.rule.name}
         params |= {"operator": planned.operator.name, "number": planned.number, **planned.chosen}
         if isinstance(reply, BaseException):
-            step = Step(stage=STAGE, at=self._now(), params=params)
-            return made.advance(step, fault=f"{STAGE}: {REFUSED_BY_ENDPOINT}")
+            step = Step(stage=NAME, at=self._now(), params=params)
+            return made.advance(step, fault=f"{NAME}: {REFUSED_BY_ENDPOINT}")
         text = clean(reply.text)
         fault = find_fault(_attempt(origin, planned, text, reply.finish_reason))
         step = Step(
-            stage=STAGE,
+            stage=NAME,
             at=self._now(),
             seconds=reply.seconds,
             model=reply.model,
@@ -85,7 +85,7 @@ class Rewriter:
             cost_usd=reply.cost_usd,
         )
         prompt = planned.operator.rewritten(origin.prompt, text)
-        return made.advance(step, prompt=prompt, fault=f"{STAGE}: {fault}" if fault else "")
+        return made.advance(step, prompt=prompt, fault=f"{NAME}: {fault}" if fault else "")
 
     def _now(self) -> str:
         return self._clock().astimezone(UTC).isoformat(timespec="milliseconds")
@@ -104,7 +104,7 @@ def _attempt(origin: Sample, planned: PlannedRewrite, text: str, finish_reason: 
 
 
 def _made_id(origin: Sample, planned: PlannedRewrite) -> str:
-    return derived_id(origin.sample_id, STAGE, planned.operator.name, str(planned.number))
+    return derived_id(origin.sample_id, NAME, planned.operator.name, str(planned.number))
 
 
 def _seed(made_id: str) -> int:

@@ -31,7 +31,7 @@ from processors.errors import InvalidSample, ProcessorError, Transient
 from processors.models.checkpoints import CausalCheckpoint
 from processors.scoring.cascade import undecided
 from processors.scoring.conventions import CONVENTIONS, Convention, plain
-from processors.scoring.core_pool import Cores, one_ahead, share_out
+from processors.scoring.core_pool import CorePool, one_ahead, share_out
 from processors.scoring.decoders import obstacle
 from processors.scoring.linear import low_precision
 from processors.scoring.measurement import Ifd as Ifd
@@ -82,7 +82,7 @@ class IfdScorer:
         self._max_length = max_length
         self._tokenizer = PairTokenizer(checkpoint.tokenizer, max_length, convention)
         self._on_cpu = self._model.device.type == "cpu"
-        self._one_core, self._cores = Cores(1), Cores(torch.get_num_threads() if self._on_cpu else 1)
+        self._one_core, self._cores = CorePool(1), CorePool(torch.get_num_threads() if self._on_cpu else 1)
         self._packed: Forward | None = None
         self._first: tuple[Forward, torch.dtype] | None = None
         if reason := obstacle(self._model):

@@ -8,7 +8,7 @@ _BLOCK = 2048
 """Columns at a time: few enough that the logits of a block stay in the cache while they are summed up."""
 
 
-class VocabularyHead:
+class LmHead:
     """-log softmax(x · weightᵀ)[target], with products in `dtype` and everything else in float32.
 
     `weight` is (vocabulary, hidden size). The target's own logit is computed in float32 whatever `dtype` is, and stands

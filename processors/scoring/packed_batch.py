@@ -16,7 +16,7 @@ _RUN = 128  # unused rows attend to each other in runs as short as this, since a
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class PackedBatch:
     """Tensors on the model's device, of int64 but for `ends`.
 
     `ids` (T,) tokens; `positions` (T,) each from 0 in its run; `lengths` of the runs sum to T, and `ends` is 0 and
@@ -33,7 +33,7 @@ class Rows:
     targets: torch.Tensor
 
 
-def lay_out(segments: Sequence[Segment], device: torch.device, *, fixed: bool) -> Rows:
+def lay_out(segments: Sequence[Segment], device: torch.device, *, fixed: bool) -> PackedBatch:
     """The segments in order. With `fixed`, T and R are sizes of `size_above`: few, so that memory is used again."""
     if sum(len(segment.scored) for segment in segments) < len(_FILLER.scored):
         segments = [*segments, _FILLER]
@@ -50,7 +50,7 @@ def lay_out(segments: Sequence[Segment], device: torch.device, *, fixed: bool) -
     ids_t, positions_t, scored_t, targets_t, ends = _moved(
         [ids, positions, scored, targets, np.cumsum([0, *lengths])], device
     )
-    return Rows(ids_t, positions_t, lengths, ends.int(), scored_t, targets_t)
+    return PackedBatch(ids_t, positions_t, lengths, ends.int(), scored_t, targets_t)
 
 
 def size_above(n: int) -> int:

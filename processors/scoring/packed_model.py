@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from torch.nn.attention.varlen import varlen_attn
 
 from processors.scoring.decoders import Layer, describe
-from processors.scoring.lm_head import VocabularyHead
-from processors.scoring.packed_batch import Rows, lay_out
+from processors.scoring.lm_head import LmHead
+from processors.scoring.packed_batch import PackedBatch, lay_out
 from processors.scoring.segments import Segment
 
 
@@ -35,7 +35,7 @@ class PackedModel:
     def __init__(self, model: Any, dtype: torch.dtype) -> None:
         self._device: torch.device = model.device
         self._decoder = describe(model, dtype)
-        self._head = VocabularyHead(self._decoder.head, dtype)
+        self._head = LmHead(self._decoder.head, dtype)
 
     def __call__(self, segments: Sequence[Segment]) -> list[torch.Tensor]:
         return self.launch(segments)()
@@ -47,11 +47,11 @@ class PackedModel:
         counts = [len(segment.scored) for segment in segments]
         return lambda: list(torch.split(wait()[: sum(counts)], counts))
 
-    def nll(self, rows: Rows) -> torch.Tensor:
+    def nll(self, rows: PackedBatch) -> torch.Tensor:
         """NLL in nats of the scored tokens (R,), float32, on the model's device, which is waited for nowhere."""
         return self._head.nll(self._hidden(rows), rows.targets)
 
-    def _hidden(self, rows: Rows) -> torch.Tensor:
+    def _hidden(self, rows: PackedBatch) -> torch.Tensor:
         """The last hidden states of the scored rows, (R, hidden size)."""
         decoder = self._decoder
         x = decoder.embed(rows.ids, rows.positions)
@@ -64,7 +64,7 @@ class PackedModel:
             x = layer.mlp(layer.mlp_norm(x), x)
         return decoder.norm(x)
 
-    def _attention(self, layer: Layer, x: torch.Tensor, turn: torch.Tensor | None, rows: Rows) -> torch.Tensor:
+    def _attention(self, layer: Layer, x: torch.Tensor, turn: torch.Tensor | None, rows: PackedBatch) -> torch.Tensor:
         """Causal attention within each segment, (T, H·D), before the output projection."""
         queries, keys = self._decoder.query_heads, self._decoder.key_heads
         qkv = layer.qkv(layer.attention_norm(x)).view(len(x), -1, self._decoder.head_size)
@@ -87,7 +87,7 @@ def _rotate(x: torch.Tensor, turn: torch.Tensor) -> torch.Tensor:
     return rotated
 
 
-def _attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, rows: Rows) -> torch.Tensor:
+def _attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, rows: PackedBatch) -> torch.Tensor:
     """Causal attention within each segment; query (T, H, D), key and value (T, K, D), result (T, H, D)."""
     grouped = query.shape[1] != key.shape[1]
     if _has_varlen(query):
@@ -104,7 +104,9 @@ def _has_varlen(query: torch.Tensor) -> bool:
     return query.is_cuda and query.dtype != torch.float32
 
 
-def _varlen(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, rows: Rows, grouped: bool) -> torch.Tensor:
+def _varlen(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, rows: PackedBatch, grouped: bool
+) -> torch.Tensor:
     """The same by one kernel for all segments."""
     ends, longest = rows.ends, max(rows.lengths)
     out = varlen_attn(query, key, value, ends, ends, longest, longest, window_size=(-1, 0), enable_gqa=grouped)

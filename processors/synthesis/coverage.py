@@ -14,11 +14,11 @@ from collections.abc import Callable, Sequence
 from river import bandit, stats
 
 from processors.synthesis.policy import Choice, Feedback
-from processors.synthesis.pool import STAGE, is_synthetic
+from processors.synthesis.pool import NAME, is_synthetic
 from processors.synthesis.sparse_clusters import KeptPrompts
 from schemas import Sample
 
-_PAID = (STAGE, "answering")
+_PAID = (NAME, "answering")
 _HIGHEST = 3.0
 _MOST_WAITING = 64
 """Calls of which no decision has come back; older ones count as lost."""

@@ -4,12 +4,12 @@ import random
 from collections.abc import Callable, Sequence
 
 from processors.synthesis.config import SynthesisConfig
-from processors.synthesis.policy import Policy, Uniform
+from processors.synthesis.policy import SamplingPolicy, Uniform
 
 
 def make_policy(
     config: SynthesisConfig, deficit_weight: float, task_types: Callable[[], Sequence[str]], rng: random.Random
-) -> Policy:
+) -> SamplingPolicy:
     """The policy that the settings name, before its first choice. `deficit_weight` is that of the keep rule."""
     if config.policy == "uniform":
         return Uniform(task_types, config.languages, rng)

@@ -37,7 +37,7 @@ class Feedback:
     fruitless: bool = False
 
 
-class Policy(Protocol):
+class SamplingPolicy(Protocol):
     """Chooses, and may learn from what came of it."""
 
     name: str

@@ -8,7 +8,7 @@ from processors.synthesis.seeds import Kind, kind_of, seed_name
 from processors.text.rouge import RougeIndex
 from schemas import Prompt, Sample, sample_id
 
-STAGE = "synthesis"
+NAME = "synthesis"
 """The name of this stage in lineages."""
 
 
@@ -22,7 +22,7 @@ class Example:
 
 def is_synthetic(sample: Sample) -> bool:
     """Whether synthesis made it; what a person gave is human."""
-    return any(step.stage == STAGE for step in sample.lineage)
+    return any(step.stage == NAME for step in sample.lineage)
 
 
 class Pool:

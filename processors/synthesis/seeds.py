@@ -7,7 +7,7 @@ from processors.skills import TaskType
 from schemas import Prompt, Sample, Step, sample_id
 from schemas.types import Scalar
 
-STAGE = "skills"
+NAME = "skills"
 """The stage in the lineage of a seed; its step says what kind of task it belongs to."""
 
 
@@ -33,7 +33,7 @@ def seed_samples(task_type: TaskType, at: str) -> Iterator[Sample]:
             task_type=task_type.name,
             language=seed.language,
             labels={"dataset": "skills"},
-            lineage=(Step(stage=STAGE, at=at, params=params),),
+            lineage=(Step(stage=NAME, at=at, params=params),),
         )
 
 
@@ -45,7 +45,7 @@ def seed_name(sample: Sample) -> str:
 def kind_of(sample: Sample) -> Kind | None:
     """The kind that a seed out of a file brings along; None for any other sample."""
     for step in sample.lineage:
-        if step.stage == STAGE and "title" in step.params:
+        if step.stage == NAME and "title" in step.params:
             found = step.params
             return Kind(
                 name=sample.task_type,

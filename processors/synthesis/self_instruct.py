@@ -13,8 +13,8 @@ from processors.llm.routes import choose, order
 from processors.synthesis.config import SynthesisConfig
 from processors.synthesis.filters import COUNTED_ONLY, Filters, Wanted
 from processors.synthesis.parsing import candidates
-from processors.synthesis.policy import Choice, Feedback, Policy
-from processors.synthesis.pool import STAGE, Example, Pool
+from processors.synthesis.policy import Choice, Feedback, SamplingPolicy
+from processors.synthesis.pool import NAME, Example, Pool
 from processors.synthesis.prompting import SCHEMA, messages
 from schemas import Prompt, Sample, Step, derived_id, sample_id
 
@@ -23,7 +23,7 @@ _LONGEST_PROMPT = 400
 
 
 @dataclass(slots=True, kw_only=True)
-class Harvest:
+class CallResult:
     """What came of one call: new prompts, and samples with a fault that are to be rejected.
 
     `reasons` counts every candidate that was not accepted, also those that make no sample (`COUNTED_ONLY`).
@@ -54,7 +54,7 @@ class SelfInstruct:
         self,
         *,
         pool: Pool,
-        policy: Policy,
+        policy: SamplingPolicy,
         models: Models,
         routes: Sequence[Route],
         config: SynthesisConfig,
@@ -70,7 +70,7 @@ class SelfInstruct:
         self._rng = rng
         self._filters = Filters(config, pool)
 
-    async def call(self, room: Callable[[], int]) -> Harvest:
+    async def call(self, room: Callable[[], int]) -> CallResult:
         """Make one call and judge its reply. `room` says how many prompts are wanted, at the beginning and then.
 
         What is accepted is in the pool from then on. Raises InvalidSample, Transient or Outage as the client does.
@@ -84,14 +84,14 @@ class SelfInstruct:
             self._rng,
             choice.examples,
         )
-        route = choose(self._routes, stage=STAGE, task_type=choice.task_type, language=choice.language)
+        route = choose(self._routes, stage=NAME, task_type=choice.task_type, language=choice.language)
         request = self._request(choice, examples, route, min(config.prompts_per_call, max(room(), 1)))
-        completion = await self._models.complete(request, order(route, str(request.seed)), stage=STAGE)
-        harvest = Harvest(choice=choice, completion=completion)
-        self._judge(harvest, self._step(completion, examples, request.temperature), room())
-        _share_out(harvest)
-        self._policy.learn(harvest.feedback())
-        return harvest
+        completion = await self._models.complete(request, order(route, str(request.seed)), stage=NAME)
+        result = CallResult(choice=choice, completion=completion)
+        self._judge(result, self._step(completion, examples, request.temperature), room())
+        _share_out(result)
+        self._policy.learn(result.feedback())
+        return result
 
     def _request(self, choice: Choice, examples: Sequence[Example], route: Route, count: int) -> ChatRequest:
         kind, style = self._pool.kind(choice.task_type), self._config.style
@@ -105,30 +105,30 @@ class SelfInstruct:
             json_schema=SCHEMA if style == "json" else None,
         )
 
-    def _judge(self, harvest: Harvest, step: Step, room: int) -> None:
-        completion, choice = harvest.completion, harvest.choice
+    def _judge(self, result: CallResult, step: Step, room: int) -> None:
+        completion, choice = result.completion, result.choice
         wanted = Wanted(choice.language, self._pool.kind(choice.task_type).code)
         found = candidates(completion.text, self._config.style, cut_off=completion.finish_reason == "length")
         for prompt in found:
             reason = self._filters.failed(prompt, wanted)
-            if reason is None and len(harvest.accepted) >= room:
+            if reason is None and len(result.accepted) >= room:
                 reason = "surplus"
             sample = _sample(choice, prompt, step)
             if reason is None:
                 self._pool.add(sample)
-                harvest.accepted.append(sample)
+                result.accepted.append(sample)
                 continue
-            harvest.reasons[reason] += 1
+            result.reasons[reason] += 1
             if reason not in COUNTED_ONLY:
                 # An id of its own: a user who brings this very prompt must not find it rejected.
-                own_id = derived_id(sample.sample_id, STAGE)
-                harvest.rejected.append(replace(sample, sample_id=own_id, fault=f"{STAGE}: {reason}"))
+                own_id = derived_id(sample.sample_id, NAME)
+                result.rejected.append(replace(sample, sample_id=own_id, fault=f"{NAME}: {reason}"))
         if not found:
-            harvest.reasons["no_task"] += 1
+            result.reasons["no_task"] += 1
 
     def _step(self, completion: Completion, examples: Sequence[Example], temperature: float) -> Step:
         return Step(
-            stage=STAGE,
+            stage=NAME,
             at=self._clock().astimezone(UTC).isoformat(timespec="milliseconds"),
             model=completion.model,
             params={
@@ -147,14 +147,14 @@ def _sample(choice: Choice, prompt: Prompt, step: Step) -> Sample:
         prompt=prompt,
         task_type=choice.task_type,
         language=choice.language,
-        labels={"dataset": STAGE},
+        labels={"dataset": NAME},
         lineage=(step,),
     )
 
 
-def _share_out(harvest: Harvest) -> None:
+def _share_out(result: CallResult) -> None:
     """Write the call's time, tokens and cost into the samples' steps, in equal parts that add up to the last token."""
-    done, samples = harvest.completion, [*harvest.accepted, *harvest.rejected]
+    done, samples = result.completion, [*result.accepted, *result.rejected]
     count, shared = len(samples), []
     for part, sample in enumerate(samples):
         step = replace(
@@ -165,8 +165,8 @@ def _share_out(harvest: Harvest) -> None:
             cost_usd=done.cost_usd / count,
         )
         shared.append(replace(sample, lineage=(step,)))
-    kept = len(harvest.accepted)
-    harvest.accepted, harvest.rejected = shared[:kept], shared[kept:]
+    kept = len(result.accepted)
+    result.accepted, result.rejected = shared[:kept], shared[kept:]
 
 
 def _share(total: int, part: int, parts: int) -> int:

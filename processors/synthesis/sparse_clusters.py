@@ -21,7 +21,7 @@ _LONGEST = 600
 
 
 @dataclass(frozen=True, slots=True)
-class Sparse:
+class SparseCluster:
     """Examples out of clusters with little in them, and instructions of those clusters that are not to come again."""
 
     examples: tuple[Example, ...] = ()
@@ -57,13 +57,13 @@ class KeptPrompts:
         if not sample.prompt.history and len(sample.prompt.text()) <= _LONGEST:
             cluster.latest.append(sample)
 
-    def sparse(self, task_type: str, language: str, rng: random.Random) -> Sparse:
+    def sparse(self, task_type: str, language: str, rng: random.Random) -> SparseCluster:
         """Two examples of this kind from sparse clusters, as far as there are some, and what else was kept there."""
         order = sorted(self._clusters.values(), key=lambda cluster: cluster.count_at(self._kept))
         fitting = [[s for s in c.latest if (s.task_type, s.language) == (task_type, language)] for c in order]
         candidates = [samples for samples in fitting if samples][:_SPARSEST]
         chosen = rng.sample(candidates, min(_EXAMPLES, len(candidates)))
-        return Sparse(
+        return SparseCluster(
             examples=tuple(Example(seed_name(samples[-1]), samples[-1].prompt) for samples in chosen),
             avoid=tuple(sample.prompt.instruction for samples in chosen for sample in samples[-3:-1]),
         )

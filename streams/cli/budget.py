@@ -101,7 +101,7 @@ def _print(title: str, states: Sequence[ScopeState]) -> None:
         for unit in UNITS:
             figures = _figures(state, unit)
             if any(figures.values()) or unit == "tokens":
-                told = [_told(value, unit) for value in figures.values()]
+                told = [_formatted(value, unit) for value in figures.values()]
                 shown.add_row(state.scope, unit, *told, _word(state, unit))
     console.print(shown)
 
@@ -118,7 +118,7 @@ def _figures(state: ScopeState, unit: Unit) -> dict[str, float | None]:
     return {name: figures.get(name) for name in ("spent", "presumed", "reserved", "limit", "left")}
 
 
-def _told(value: float | None, unit: Unit) -> str:
+def _formatted(value: float | None, unit: Unit) -> str:
     if value is None:
         return "none"
     return f"{value:,}" if unit == "tokens" else f"{value:,.4f}"

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from streams import settings as settings_module
 from streams.errors import BrokerUnreachable, StreamsError
-from streams.kafka import Wire
+from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
 from streams.rundir import RunDir, find
 from streams.settings import BadSettings, Settings
@@ -59,7 +59,7 @@ class Run:
     settings: Settings
     directory: RunDir
     connection: Connection
-    wire: Wire
+    client: KafkaClient
 
     @property
     def prefix(self) -> str:
@@ -76,8 +76,8 @@ async def open_run(options: Options) -> AsyncIterator[Run]:
     settings = options.settings()
     directory, connection = find(settings)
     await admin.require(connection, settings.prefix)
-    async with Wire(connection) as wire:
-        yield Run(settings, directory, connection, wire)
+    async with KafkaClient(connection) as client:
+        yield Run(settings, directory, connection, client)
 
 
 def command(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:

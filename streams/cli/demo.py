@@ -12,7 +12,7 @@ from streams.cli.common import Options, command, console, kept, say, show_json, 
 from streams.cli.inspect import show_ledger
 from streams.cli.models import yield_table
 from streams.inspection.live_view import View
-from streams.kafka import Wire
+from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
 from streams.processes.supervisor import running
 from streams.settings import Settings
@@ -51,9 +51,9 @@ async def demo(options: Options, as_json: bool) -> None:
 
 
 async def _watched(settings: Settings, broker: Connection, stop: asyncio.Event) -> demo_module.Result | None:
-    async with Wire(broker) as wire:
-        view = View(wire, settings.prefix, "Siftstream demo")
-        play = asyncio.create_task(demo_module.play(settings, broker, view, wire))
+    async with KafkaClient(broker) as client:
+        view = View(client, settings.prefix, "Siftstream demo")
+        play = asyncio.create_task(demo_module.play(settings, broker, view, client))
         helpers = [asyncio.create_task(demo_module.refresh(view, _EVERY_S)), asyncio.create_task(_show_view(view))]
         stopped = asyncio.create_task(stop.wait())
         try:

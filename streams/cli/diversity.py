@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
-from processors.diversity.calibration import Seeds, calibrate
+from processors.diversity.calibration import SeedVectors, calibrate
 from processors.models.files import ModelMissing
-from processors.reports.coverage import Coverage, Row
+from processors.reports.coverage import ClusterRow, Coverage
 from streams.cli.common import Options, command, console, errors, json_option, open_run, show_json, table
-from streams.kafka import Wire
+from streams.kafka import KafkaClient
 from streams.topics.reading import decided
 
 _SHOWN = 30
@@ -32,7 +32,7 @@ async def report(options: Options, as_json: bool, picture: Path | None) -> None:
     """Clusters, how much of each was kept, and how varied the result is. Reads both sinks."""
     async with open_run(options) as run:
         with errors.status("reading the topics"):
-            coverage = await _decisions(run.wire, run.prefix)
+            coverage = await _decisions(run.client, run.prefix)
         seeds = await asyncio.to_thread(_seeds, run.settings.scoring.embedder)
     if picture is not None:
         await asyncio.to_thread(_draw, coverage, seeds, picture)
@@ -51,7 +51,7 @@ async def report(options: Options, as_json: bool, picture: Path | None) -> None:
         console.print(f"the map is in {picture}")
 
 
-def _seeds(embedder: str) -> Seeds:
+def _seeds(embedder: str) -> SeedVectors:
     from streams.stages.diversity import load_seeds  # the embedding model: only where it is needed
 
     try:
@@ -60,21 +60,21 @@ def _seeds(embedder: str) -> Seeds:
         raise click.ClickException(str(error)) from None
 
 
-async def _decisions(wire: Wire, prefix: str) -> Coverage:
+async def _decisions(client: KafkaClient, prefix: str) -> Coverage:
     """Count in everything that stands in `rejected` and `curated`."""
     coverage = Coverage()
-    async for sample in decided(wire, prefix):
+    async for sample in decided(client, prefix):
         coverage.add(sample)
     return coverage
 
 
-def _draw(coverage: Coverage, seeds: Seeds, picture: Path) -> None:
+def _draw(coverage: Coverage, seeds: SeedVectors, picture: Path) -> None:
     from processors.reports.map_picture import draw_map
 
     draw_map(coverage, seeds, picture)
 
 
-def _show(coverage: Coverage, rows: list[Row]) -> None:
+def _show(coverage: Coverage, rows: list[ClusterRow]) -> None:
     shown = table("Clusters", "#no.", "like", "#arrived", "#kept", "#mean IFD", "example")
     for row in rows[:_SHOWN]:
         ifd = "" if row.mean_ifd is None else f"{row.mean_ifd:.3f}"
@@ -108,7 +108,7 @@ async def replay(options: Options, from_offset: int, as_json: bool) -> None:
     async with open_run(options) as run:
         seeds = await asyncio.to_thread(_seeds, run.settings.scoring.embedder)
         with tempfile.TemporaryDirectory() as scratch, errors.status("deciding again"):
-            result = await decide_again(run.wire, run.settings, seeds, from_offset, Path(scratch))
+            result = await decide_again(run.client, run.settings, seeds, from_offset, Path(scratch))
     if as_json:
         show_json(asdict(result) | {"exact": result.exact})
     else:

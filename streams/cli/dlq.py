@@ -29,7 +29,7 @@ def dlq() -> None:
 async def list_(options: Options, stage: str | None, last: int, as_json: bool) -> None:
     """List dead letters, the newest last."""
     async with open_run(options) as run:
-        found = [s async for s in dead_letters.read(run.wire, run.prefix) if not stage or s.letter.stage == stage]
+        found = [s async for s in dead_letters.read(run.client, run.prefix) if not stage or s.letter.stage == stage]
     if as_json:
         show_json([stored.data() for stored in found[-last:]])
         return
@@ -56,7 +56,7 @@ async def replay(options: Options, stage: str | None, everything: bool, as_json:
     about once. Rows that ingestion could not read have no topic to go back to: correct the file and ingest it again.
     """
     async with open_run(options) as run, open_sender(run.connection) as sender:
-        done = await dead_letters.replay(run.wire, run.prefix, sender, stage, everything)
+        done = await dead_letters.replay(run.client, run.prefix, sender, stage, everything)
     if as_json:
         show_json(done)
         return

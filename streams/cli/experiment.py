@@ -15,7 +15,7 @@ from processors.skills import LIBRARY
 from processors.synthesis.config import PolicyName
 from streams.cli.common import Options, command, console, errors, json_option, show_json, table
 from streams.language_models import Models
-from streams.processes.on_demand import models_at_hand
+from streams.processes.on_demand import models_on_demand
 from streams.settings import Settings
 from streams.sources import seeds
 from streams.sources.pace import Stopped
@@ -54,7 +54,7 @@ async def experiment(options: Options, tokens: int, policies: tuple[PolicyName, 
     settings = options.settings()
     # A cached reply would be free for the second policy that asks for it.
     settings = replace(settings, llm=replace(settings.llm, cache_mib=0))
-    async with models_at_hand(settings) as models:
+    async with models_on_demand(settings) as models:
         with errors.status("loading models"):
             parts = await asyncio.to_thread(_parts, settings, models)
         trials = [await _tried(parts, policy, seed, tokens) for policy in policies]

@@ -29,7 +29,7 @@ async def export(options: Options, directory: Path, shape: str, container: str, 
     async with open_run(options) as run:
         with errors.status("reading curated"):
             config = export_module.configure(run.settings, shape, container, metadata)
-            written = await export_module.export(run.wire, run.prefix, directory, config)
+            written = await export_module.export(run.client, run.prefix, directory, config)
     if as_json:
         show_json({"directory": str(directory), "samples": written})
     else:

@@ -19,7 +19,7 @@ from streams.inspection import trace as trace_module
 async def status(options: Options, as_json: bool) -> None:
     """Records per topic, and per stage how many wait (its lag)."""
     async with open_run(options) as run:
-        now = await status_module.take(run.wire, run.prefix)
+        now = await status_module.take(run.client, run.prefix)
     if as_json:
         show_json(now.data())
         return
@@ -44,7 +44,7 @@ async def ledger(options: Options, as_json: bool) -> None:
     """
     async with open_run(options) as run:
         with errors.status("reading the topics"):
-            account = await ledger_module.take(run.wire, run.prefix)
+            account = await ledger_module.take(run.client, run.prefix)
     show_json(account.data()) if as_json else show_ledger(account)
     sys.exit(0 if account.balanced else 1)
 
@@ -78,7 +78,7 @@ async def trace(options: Options, sample_id: str, as_json: bool) -> None:
     if len(sample_id) < 4:
         raise click.BadParameter("give at least 4 characters of the id", param_hint="SAMPLE_ID")
     async with open_run(options) as run:
-        stations = await trace_module.trace(run.wire, run.prefix, sample_id)
+        stations = await trace_module.trace(run.client, run.prefix, sample_id)
     if as_json:
         show_json([station.data() for station in stations])
     elif stations:

@@ -21,7 +21,7 @@ async def models(options: Options, as_json: bool) -> None:
     """
     async with open_run(options) as run:
         with errors.status("reading the decisions"):
-            rows = by_model([sample async for sample in decided(run.wire, run.prefix)])
+            rows = by_model([sample async for sample in decided(run.client, run.prefix)])
     if as_json:
         show_json([_data(row) for row in rows])
     elif rows:

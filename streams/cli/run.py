@@ -10,7 +10,7 @@ import click
 from streams.cli.common import Options, command, kept, say, stop_event
 from streams.errors import StreamsError
 from streams.inspection import status as status_module
-from streams.kafka import Wire
+from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
 from streams.processes import worker as worker_module
 from streams.processes.supervisor import Supervisor
@@ -61,8 +61,8 @@ async def _progress(settings: Settings, connection: Connection) -> None:
     while True:
         await asyncio.sleep(_LINE_EVERY_S)
         with suppress(StreamsError, OSError):
-            async with Wire(connection, timeout_s=5.0) as wire:
-                now = await status_module.take(wire, settings.prefix)
+            async with KafkaClient(connection, timeout_s=5.0) as client:
+                now = await status_module.take(client, settings.prefix)
             topics = "  ".join(f"{topic.topic} {topic.records}" for topic in now.topics if topic.records)
             lags = "  ".join(f"{stage.stage} {stage.lag}" for stage in now.stages)
             line = f"{topics or 'nothing yet'}   waiting: {lags}"

@@ -79,7 +79,7 @@ async def _generated(options: Options) -> Counter[str] | None:
     try:
         async with open_run(options) as run:
             known = {}
-            async for _, record in records(run.wire, run.prefix, "seeds"):
+            async for _, record in records(run.client, run.prefix, "seeds"):
                 if (sample := sample_of(record)) and is_synthetic(sample):
                     known[sample.sample_id] = sample.task_type
             made.update(known.values())

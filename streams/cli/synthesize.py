@@ -11,12 +11,12 @@ from rich.status import Status
 
 from processors.text.language_codes import LANGUAGES
 from streams.cli.common import Options, command, console, errors, json_option, say, show_json, stop_event, table
-from streams.processes.on_demand import at_hand
+from streams.processes.on_demand import run_on_demand
 from streams.rundir import find
 from streams.settings import Settings
-from streams.sources.pace import Exactly, Stopped
+from streams.sources.pace import CountTarget, Stopped
 from streams.sources.synthesis import open_synthesis
-from streams.sources.tally import Row, Tally
+from streams.sources.tally import SynthesisTally, TaskTypeTally
 
 log = logging.getLogger(__name__)
 
@@ -61,14 +61,14 @@ async def synthesize(
     settings = options.settings()
     if languages:
         settings = replace(settings, synthesis=replace(settings.synthesis, languages=languages))
-    stop = _told(supervised)
+    stop = _stop_when_told(supervised)
     if count is None:
         await _without_end(settings, names, stop)
     else:
         await _counted(options, settings, names, count, stop, as_json)
 
 
-def _told(supervised: bool) -> asyncio.Event:
+def _stop_when_told(supervised: bool) -> asyncio.Event:
     """An event for the end: Ctrl-C, SIGTERM, or the end of the supervisor, however that ends."""
     stop = stop_event()
     if supervised:
@@ -94,9 +94,9 @@ async def _without_end(settings: Settings, names: tuple[str, ...], stop: asyncio
 async def _counted(
     options: Options, settings: Settings, names: tuple[str, ...], count: int, stop: asyncio.Event, as_json: bool
 ) -> None:
-    pace = Exactly(count, settings.synthesis.max_candidates)
+    pace = CountTarget(count, settings.synthesis.max_candidates)
     async with (
-        at_hand(settings, options.arguments(), _quiet) as (place, connection),
+        run_on_demand(settings, options.arguments(), _quiet) as (place, connection),
         open_synthesis(place, connection, names, pace) as synthesis,
     ):
         try:
@@ -115,11 +115,11 @@ def _quiet(line: str) -> None:
 class _Progress:
     """The live line, or one every few seconds where standard error is no terminal."""
 
-    def __init__(self, tally: Tally, count: int, status: Status) -> None:
+    def __init__(self, tally: SynthesisTally, count: int, status: Status) -> None:
         self._tally = tally
         self._count = count
         self._status = status
-        self._began = self._told = time.monotonic()
+        self._began = self._printed = time.monotonic()
 
     def __call__(self) -> None:
         now = time.monotonic()
@@ -127,12 +127,12 @@ class _Progress:
         line = f"{self._tally.confirmed} of {self._count}: {_line(self._tally)}, {rate:.1f} per minute"
         if errors.is_terminal:
             self._status.update(line)
-        elif now - self._told > _LINE_EVERY_S:
-            self._told = now
+        elif now - self._printed > _LINE_EVERY_S:
+            self._printed = now
             _quiet(line)
 
 
-def _line(tally: Tally) -> str:
+def _line(tally: SynthesisTally) -> str:
     total = tally.total
     failed = f", {tally.failed} calls failed" if tally.failed else ""
     return (
@@ -141,12 +141,12 @@ def _line(tally: Tally) -> str:
     )
 
 
-def _reasons(row: Row, form: str = "{}") -> str:
+def _reasons(row: TaskTypeTally, form: str = "{}") -> str:
     told = ", ".join(f"{reason} {count}" for reason, count in row.reasons.most_common())
     return form.format(told) if told else ""
 
 
-def _show(tally: Tally, as_json: bool) -> None:
+def _show(tally: SynthesisTally, as_json: bool) -> None:
     if as_json:
         show_json(tally.data())
         return

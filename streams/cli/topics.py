@@ -21,7 +21,7 @@ def topics(ctx: click.Context) -> None:
     for topic in TOPICS:
         days = "for ever" if topic.retention_days is None else f"{topic.retention_days} days"
         kept = f"{days}, last per key" if topic.compacted else days
-        shown.add_row(topic.name(prefix), topic.holds, topic.key, str(topic.partitions), kept)
+        shown.add_row(topic.full_name(prefix), topic.holds, topic.key, str(topic.partitions), kept)
     console.print(shown)
 
 

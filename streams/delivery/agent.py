@@ -1,4 +1,4 @@
-"""The Faust app of one stage: one agent on one topic, with the watermark consumer underneath."""
+"""The Faust app of one stage: one agent on one topic, with the tracking consumer underneath."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -10,7 +10,7 @@ from faust.types import StreamT, TransportT
 from faust.types.auth import CredentialsT
 from yarl import URL
 
-from streams.delivery.consumer import WatermarkConsumer, WatermarkTransport
+from streams.delivery.consumer import TrackingConsumer, TrackingTransport
 from streams.delivery.offset_tracker import Delivery
 from streams.delivery.producer import MAX_BATCH_BYTES, MAX_REQUEST_BYTES
 from streams.kafka.connection import Connection
@@ -36,13 +36,13 @@ class StageApp(faust.App):  # type: ignore[misc]
     idempotent = True
 
     def _new_transport(self) -> TransportT:
-        return WatermarkTransport(self.conf.broker_consumer, self)
+        return TrackingTransport(self.conf.broker_consumer, self)
 
     def _create_directories(self) -> None:
         """Nothing of Faust's is kept on disk: no tables."""
 
     def _new_producer_transport(self) -> TransportT:
-        return WatermarkTransport(self.conf.broker_producer, self)
+        return TrackingTransport(self.conf.broker_producer, self)
 
 
 def create_app(
@@ -110,14 +110,14 @@ def add_agent(app: StageApp, topic: str, offer: Offer) -> None:
         async for chunk in stream.noack():
             await offer(chunk)
 
-    # acks=False: Faust's own bookkeeping stays out of it, the watermark commits.
+    # acks=False: Faust's own bookkeeping stays out of it, the tracker commits.
     app.agent(app.topic(topic, acks=False), name=f"{app.conf.id}.agent")(stage)
 
 
-def consumer_of(app: StageApp) -> WatermarkConsumer:
+def consumer_of(app: StageApp) -> TrackingConsumer:
     """The running app's consumer, typed."""
     consumer: Any = app.consumer
-    assert isinstance(consumer, WatermarkConsumer)
+    assert isinstance(consumer, TrackingConsumer)
     return consumer
 
 

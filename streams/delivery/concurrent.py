@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from schemas import DecodeError, Sample, decode
 from streams.delivery.offset_tracker import Delivery
-from streams.delivery.outcomes import Bug, Fates, Output, Tries
+from streams.delivery.outcomes import Bug, Outcomes, Output, Tries
 
 Process = Callable[[Sample], Awaitable[Sequence[Output]]]
 
@@ -16,16 +16,16 @@ Process = Callable[[Sample], Awaitable[Sequence[Output]]]
 class ConcurrentStage:
     """Runs `process` on every record, many at once. `process` may raise what processors/errors.py names."""
 
-    def __init__(self, process: Process, fates: Fates, max_in_flight: int) -> None:
+    def __init__(self, process: Process, outcomes: Outcomes, max_in_flight: int) -> None:
         self._process = process
-        self._fates = fates
+        self._outcomes = outcomes
         self._slots = asyncio.Semaphore(max_in_flight)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def offer(self, chunk: Sequence[Delivery]) -> None:
         """Take a chunk; returns when its last record has begun, which is what holds the consumer back."""
         for delivery in chunk:
-            await self._fates.pause.wait()
+            await self._outcomes.pause.wait()
             await self._slots.acquire()
             if not delivery.start():
                 self._slots.release()
@@ -45,22 +45,22 @@ class ConcurrentStage:
         self._slots.release()
         error = None if task.cancelled() else task.exception()
         if isinstance(error, Exception) and not isinstance(error, Bug):
-            self._fates.fail(error)
+            self._outcomes.fail(error)
 
     async def _run(self, delivery: Delivery) -> None:
         try:
             sample = decode(delivery.record.value)
         except DecodeError as error:
-            await self._fates.bury(delivery, error)
+            await self._outcomes.dead_letter(delivery, error)
             return
         tries = Tries()
         while True:
             try:
                 outputs = await self._process(sample)
             except Exception as error:
-                if await self._fates.again(delivery, error, tries):
+                if await self._outcomes.should_retry(delivery, error, tries):
                     continue
                 return
-            self._fates.pause.set(False)
-            await self._fates.finish(delivery, outputs)
+            self._outcomes.pause.set(False)
+            await self._outcomes.complete(delivery, outputs)
             return

@@ -1,4 +1,4 @@
-"""The Faust consumer of this house: whole fetched chunks in, offsets committed by watermark.
+"""The Faust consumer of this house: whole fetched chunks in, offsets committed by tracker.
 
 It replaces, by overriding, what stock Faust does with acks (``_acked``, ``_gap``, ``_new_offset``) and the delivery of
 single records through the conductor: one Faust event is one fetched chunk of one partition, so that Faust's cost per
@@ -12,19 +12,19 @@ from typing import Any
 from faust.transport.drivers.aiokafka import Consumer, Transport
 from faust.types import TP
 
-from streams.delivery.offset_tracker import Delivery, Watermark
+from streams.delivery.offset_tracker import Delivery, OffsetTracker
 from streams.delivery.producer import CalmProducer
 
 Chunk = list[Delivery]
 Seeker = Callable[[TP], Awaitable[int | None]]
 
 
-class WatermarkConsumer(Consumer):  # type: ignore[misc]
+class TrackingConsumer(Consumer):  # type: ignore[misc]
     """Delivers chunks, commits the first unfinished offset of each partition, and gives partitions up cleanly."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.watermarks: dict[TP, Watermark] = {}
+        self.trackers: dict[TP, OffsetTracker] = {}
         self.assignments = 0
         self.start_at: Seeker | None = None
         """Where a partition is to be read from, if not from its committed offset; for stages with a snapshot."""
@@ -48,11 +48,11 @@ class WatermarkConsumer(Consumer):  # type: ignore[misc]
                 raise
 
     async def _deliver(self, tp: TP, fetched: list[Any]) -> None:
-        watermark = self.watermarks.get(tp)
-        if watermark is None or not watermark.live:
-            watermark = self.watermarks[tp] = Watermark()
+        tracker = self.trackers.get(tp)
+        if tracker is None or not tracker.live:
+            tracker = self.trackers[tp] = OffsetTracker()
         message = self._to_message(tp, fetched[0])
-        message.value = [watermark.deliver(record) for record in fetched]
+        message.value = [tracker.deliver(record) for record in fetched]
         # The callback waits while the stage is full; a rebalance must not wait with it.
         await self.wait_first(self.callback(message), self.suspend_flow.wait())
 
@@ -74,7 +74,7 @@ class WatermarkConsumer(Consumer):  # type: ignore[misc]
 
     async def perform_seek(self) -> None:
         """Go back to the committed offsets; what is in flight from before counts for nothing any more."""
-        self._void(list(self.watermarks))
+        self._void(list(self.trackers))
         committed = await self.seek_to_committed()
         self._committed_offset.update({TP(*tp): offset for tp, offset in committed.items() if offset and offset > 0})
         # aiokafka leaves a partition without a commit where it is, which may be past records that were dropped.
@@ -87,10 +87,10 @@ class WatermarkConsumer(Consumer):  # type: ignore[misc]
                 await self._thread.seek_wait({tp: offset})
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
-        return (tp for tp in list(self.watermarks) if topics is None or tp in topics or tp.topic in topics)
+        return (tp for tp in list(self.trackers) if topics is None or tp in topics or tp.topic in topics)
 
     def _new_offset(self, tp: TP) -> int | None:
-        return self.watermarks[tp].committable()
+        return self.trackers[tp].committable()
 
     async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
         assigned = self.assignment()
@@ -136,21 +136,21 @@ class WatermarkConsumer(Consumer):  # type: ignore[misc]
     @property
     def in_flight(self) -> int:
         """The number of records being worked on."""
-        return sum(watermark.started for watermark in self.watermarks.values())
+        return sum(tracker.started for tracker in self.trackers.values())
 
     def oldest_age_s(self) -> float:
         """Age in seconds of the oldest unfinished record over all partitions."""
-        return max((watermark.oldest_age_s() for watermark in self.watermarks.values()), default=0.0)
+        return max((tracker.oldest_age_s() for tracker in self.trackers.values()), default=0.0)
 
     def _void(self, tps: Iterable[TP]) -> None:
         for tp in tps:
-            watermark = self.watermarks.pop(tp, None)
-            if watermark:
-                watermark.close()
+            tracker = self.trackers.pop(tp, None)
+            if tracker:
+                tracker.close()
 
 
-class WatermarkTransport(Transport):  # type: ignore[misc]
+class TrackingTransport(Transport):  # type: ignore[misc]
     """Faust's aiokafka transport with our consumer and producer."""
 
-    Consumer = WatermarkConsumer
+    Consumer = TrackingConsumer
     Producer = CalmProducer

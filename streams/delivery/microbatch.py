@@ -18,7 +18,7 @@ from schemas import DecodeError, Sample, decode
 from streams.delivery.batch_queue import BatchLimits as BatchLimits
 from streams.delivery.batch_queue import BatchQueue
 from streams.delivery.offset_tracker import Delivery
-from streams.delivery.outcomes import Fates, Output, Tries
+from streams.delivery.outcomes import Outcomes, Output, Tries
 
 
 @dataclass(slots=True)
@@ -52,18 +52,18 @@ class MicroBatchStage:
     """Collects deliveries into batches and runs them one at a time in a thread of its own."""
 
     def __init__(
-        self, work: BatchWork, fates: Fates, limits: BatchLimits, after_batch: Callable[[], Awaitable[None]]
+        self, work: BatchWork, outcomes: Outcomes, limits: BatchLimits, after_batch: Callable[[], Awaitable[None]]
     ) -> None:
         self._work = work
-        self._fates = fates
+        self._outcomes = outcomes
         self._after_batch = after_batch
         self._queue: BatchQueue[Item] = BatchQueue(limits)
         self._changed, self._room = asyncio.Event(), asyncio.Event()
         self._room.set()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._model = ThreadPoolExecutor(1, thread_name_prefix=f"{fates.stage}-model")
-        self._ahead = ThreadPoolExecutor(1, thread_name_prefix=f"{fates.stage}-ahead")
+        self._model = ThreadPoolExecutor(1, thread_name_prefix=f"{outcomes.stage}-model")
+        self._ahead = ThreadPoolExecutor(1, thread_name_prefix=f"{outcomes.stage}-ahead")
 
     @property
     def waiting_tokens(self) -> int:
@@ -81,7 +81,7 @@ class MicroBatchStage:
                 undecodable.append((delivery, error))
         for delivery, fault in undecodable:
             if delivery.start():
-                await self._fates.bury(delivery, fault)
+                await self._outcomes.dead_letter(delivery, fault)
 
     def _admit(self, delivery: Delivery, sample: Sample) -> None:
         self._queue.put(Item(delivery, sample), self._work.cost(sample), _now())
@@ -97,7 +97,7 @@ class MicroBatchStage:
                 items = await self._prepared(await self._next(running))
                 if running:
                     await running
-                await self._fates.pause.wait()
+                await self._outcomes.pause.wait()
                 running = asyncio.create_task(self._run_batch(items))
         finally:
             if running:
@@ -158,10 +158,10 @@ class MicroBatchStage:
             both = list(zip(items, results, strict=True))
             done = [(item.delivery, result) for item, result in both if not isinstance(result, Exception)]
             if done:
-                self._fates.pause.set(False)
-                await self._fates.finish_all(done)
+                self._outcomes.pause.set(False)
+                await self._outcomes.complete_all(done)
             failed = [(item, result) for item, result in both if isinstance(result, Exception)]
-            again = await asyncio.gather(*(self._fates.again(i.delivery, e, tries[id(i)]) for i, e in failed))
+            again = await asyncio.gather(*(self._outcomes.should_retry(i.delivery, e, tries[id(i)]) for i, e in failed))
             items = [item for (item, _), repeat in zip(failed, again, strict=True) if repeat]
         await self._after_batch()
 

@@ -1,7 +1,7 @@
 """Which offset of a partition may be committed: the first one that is not finished.
 
 Stages finish records out of order. Kafka knows one number per partition, "everything below is done", so that number
-must never pass a record that is still being worked on: a crash would lose it. A watermark remembers what was delivered,
+must never pass a record that is still being worked on: a crash would lose it. A tracker remembers what was delivered,
 in order, and moves over finished records from the front only.
 """
 
@@ -26,32 +26,32 @@ class Record(Protocol):
 class Delivery:
     """One record on its way through a stage: delivered, then started, then acked; or void after a rebalance."""
 
-    __slots__ = ("_watermark", "acked", "record", "since", "started")
+    __slots__ = ("_tracker", "acked", "record", "since", "started")
 
-    def __init__(self, record: Record, watermark: "Watermark") -> None:
+    def __init__(self, record: Record, tracker: "OffsetTracker") -> None:
         self.record = record
         self.since = 0.0
         self.started = False
         self.acked = False
-        self._watermark = watermark
+        self._tracker = tracker
 
     def start(self) -> bool:
         """Begin to work on the record. False where it is not ours any more: another worker will get it."""
-        if not self._watermark.live:
+        if not self._tracker.live:
             return False
         self.started = True
-        self.since = self._watermark.clock()
-        self._watermark.started += 1
+        self.since = self._tracker.clock()
+        self._tracker.started += 1
         return True
 
     def ack(self) -> None:
         """The record is finished: its outputs, or its dead letter, are confirmed by the broker."""
-        if not self.acked and self._watermark.live:
+        if not self.acked and self._tracker.live:
             self.acked = True
-            self._watermark.started -= self.started
+            self._tracker.started -= self.started
 
 
-class Watermark:
+class OffsetTracker:
     """The deliveries of one partition, in offset order.
 
     `live` turns False when the partition is taken away or read again from its committed offset: acks of older

@@ -15,19 +15,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from processors.errors import InvalidSample, Outage, Transient
-from schemas import DeadLetter, DecodeError, EncodeError, Sample, decode, encode
+from schemas import DeadLetter, DecodeError, EncodeError, Sample, decode
 from schemas.dead_letter import identity_of
 from streams.delivery.crashes import Crashes
 from streams.delivery.offset_tracker import Delivery, Record
-from streams.delivery.producer import Message, Sender
+from streams.delivery.producer import OutgoingRecord, Sender, sample_record
+from streams.topics.table import TopicName
 
 log = logging.getLogger(__name__)
 
-DEAD_LETTERS = "dead-letters"
+DEAD_LETTERS: TopicName = "dead-letters"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class RetryPolicy:
     """How patient a stage is."""
 
     max_attempts: int = 5
@@ -61,9 +62,9 @@ class Tries:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A sample and the topic (by its noun) that it goes to next."""
+    """A sample, and the topic that it goes to next."""
 
-    topic: str
+    topic: TopicName
     sample: Sample
 
 
@@ -92,7 +93,7 @@ class Pause:
         await self._open.wait()
 
 
-class Fates:
+class Outcomes:
     """Carries deliveries to their end for one stage."""
 
     def __init__(
@@ -100,7 +101,7 @@ class Fates:
         stage: str,
         prefix: str,
         sender: Sender,
-        policy: Policy,
+        policy: RetryPolicy,
         crashes: Crashes,
         fail: Callable[[Exception], None],
     ) -> None:
@@ -112,28 +113,28 @@ class Fates:
         self._sender = sender
         self._crashes = crashes
 
-    async def finish(self, delivery: Delivery, outputs: Sequence[Output]) -> None:
+    async def complete(self, delivery: Delivery, outputs: Sequence[Output]) -> None:
         """Send the outputs, wait for the broker's word, ack. What cannot be sent for good is a dead letter."""
-        await self.finish_all([(delivery, outputs)])
+        await self.complete_all([(delivery, outputs)])
 
-    async def finish_all(self, done: Sequence[tuple[Delivery, Sequence[Output]]]) -> None:
+    async def complete_all(self, done: Sequence[tuple[Delivery, Sequence[Output]]]) -> None:
         """`finish` for many at once: all sends under way together, one ack per record after its own are confirmed."""
-        messages: list[Message] = []
+        messages: list[OutgoingRecord] = []
         spans: list[tuple[Delivery, int, int]] = []
         for delivery, outputs in done:
             try:
-                encoded = [self._message(output) for output in outputs]
+                encoded = [sample_record(self._prefix, output.topic, output.sample) for output in outputs]
             except EncodeError as error:
-                await self.bury(delivery, error)
+                await self.dead_letter(delivery, error)
                 continue
             spans.append((delivery, len(messages), len(messages) + len(encoded)))
             messages += encoded
         refusals = await self._sender.send_all(messages)
         for delivery, first, last in spans:
             refusal = next(filter(None, refusals[first:last]), None)
-            await self.bury(delivery, refusal) if refusal else self._ack(delivery)
+            await self.dead_letter(delivery, refusal) if refusal else self._ack(delivery)
 
-    async def bury(self, delivery: Delivery, error: BaseException, attempt: int = 1) -> None:
+    async def dead_letter(self, delivery: Delivery, error: BaseException, attempt: int = 1) -> None:
         """Send the record to the dead letters as it came, and ack it."""
         record = delivery.record
         letter = DeadLetter(
@@ -150,13 +151,13 @@ class Fates:
         )
         log.warning("%s/%d/%d is a dead letter: %s", record.topic, record.partition, record.offset, letter.error)
         await self._sender.send(
-            Message(
+            OutgoingRecord(
                 topic=f"{self._prefix}.{DEAD_LETTERS}", key=letter.key, value=letter.value, headers=letter.headers()
             )
         )
         self._ack(delivery)
 
-    async def again(self, delivery: Delivery, error: Exception, tries: Tries) -> bool:
+    async def should_retry(self, delivery: Delivery, error: Exception, tries: Tries) -> bool:
         """Decide about a failed try: True after the wait that comes before the next one, False where this was the last.
 
         Raises `Bug` for an exception that no processor may raise, after noting which record it was.
@@ -171,7 +172,7 @@ class Fates:
             await asyncio.sleep(self.policy.wait_s(tries.failures, error.retry_after_s))
             return True
         if isinstance(error, InvalidSample | Transient):
-            await self.bury(delivery, error, tries.failures)
+            await self.dead_letter(delivery, error, tries.failures)
         else:
             await self._crash(delivery, error)
         return False
@@ -188,7 +189,7 @@ class Fates:
         where = f"{record.topic}/{record.partition}/{record.offset}"
         log.error("%s: bug at %s, crash %d of %d", self.stage, where, count, self.policy.max_crashes, exc_info=error)
         if count >= self.policy.max_crashes:
-            await self.bury(delivery, error, count)
+            await self.dead_letter(delivery, error, count)
             return
         bug = Bug(f"{type(error).__qualname__} at {where}")
         self.fail(bug)
@@ -198,12 +199,6 @@ class Fates:
         record = delivery.record
         self._crashes.forget(record.topic, record.partition, record.offset)
         delivery.ack()
-
-    def _message(self, output: Output) -> Message:
-        sample = output.sample
-        return Message(
-            topic=f"{self._prefix}.{output.topic}", key=sample.sample_id.encode(), value=encode(sample), headers=()
-        )
 
 
 def _identity(record: Record) -> str:

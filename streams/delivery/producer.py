@@ -16,8 +16,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 from faust.transport.drivers.aiokafka import Producer
 
-from streams.kafka import Wire
+from schemas import Sample, encode
+from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
+from streams.topics.table import TopicName
 
 log = logging.getLogger(__name__)
 
@@ -32,13 +34,18 @@ MAX_REQUEST_BYTES = 20 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class OutgoingRecord:
     """A record to send: full topic name, key, value, headers."""
 
     topic: str
     value: bytes | None
     key: bytes | None = None
     headers: Sequence[tuple[str, bytes]] = field(default_factory=list)
+
+
+def sample_record(prefix: str, topic: TopicName, sample: Sample) -> OutgoingRecord:
+    """The record that carries a sample to a topic: keyed by its id. Raises `EncodeError`."""
+    return OutgoingRecord(topic=f"{prefix}.{topic}", key=sample.sample_id.encode(), value=encode(sample))
 
 
 class Refused(Exception):
@@ -89,13 +96,13 @@ class Sender:
         self._on_outage = on_outage
         self._turn = asyncio.Lock()
 
-    async def send(self, message: Message) -> None:
+    async def send(self, message: OutgoingRecord) -> None:
         """Send one record. Raises `Refused` where the broker will never take it."""
         (refusal,) = await self.send_all([message])
         if refusal:
             raise refusal
 
-    async def send_all(self, messages: Sequence[Message]) -> list[Refused | None]:
+    async def send_all(self, messages: Sequence[OutgoingRecord]) -> list[Refused | None]:
         """Send records; one entry per record: None once confirmed, or `Refused`. Broker faults are retried for ever."""
         loop = asyncio.get_running_loop()
         # An idempotent producer of aiokafka never gives a batch up: a broker that is away shows as silence only.
@@ -111,7 +118,7 @@ class Sender:
         log.warning("the broker has confirmed nothing for %g s; holding on to the records", _SILENCE_S)
         self._on_outage(True)
 
-    async def _until_confirmed(self, messages: Sequence[Message]) -> list[Refused | None]:
+    async def _until_confirmed(self, messages: Sequence[OutgoingRecord]) -> list[Refused | None]:
         refusals: list[Refused | None] = [None] * len(messages)
         waiting, failures = list(range(len(messages))), 0
         while waiting:
@@ -128,13 +135,13 @@ class Sender:
             self._on_outage(False)
         return refusals
 
-    async def _attempt(self, messages: Sequence[Message]) -> list[KafkaError | None]:
+    async def _attempt(self, messages: Sequence[OutgoingRecord]) -> list[KafkaError | None]:
         # One at a time: aiokafka wakes all who wait for room in a batch, to let in the few that fit.
         async with self._turn:
             confirmations = [await self._enqueue(message) for message in messages]
         return [await _answer(confirmation) for confirmation in confirmations]
 
-    async def _enqueue(self, message: Message) -> "asyncio.Future[Any]":
+    async def _enqueue(self, message: OutgoingRecord) -> "asyncio.Future[Any]":
         try:
             sending: asyncio.Future[Any] = await self._producer().send(
                 message.topic, value=message.value, key=message.key, headers=list(message.headers)
@@ -166,7 +173,7 @@ async def open_sender(connection: Connection) -> AsyncIterator[Sender]:
 
     Raises BrokerUnreachable where no broker answers.
     """
-    async with Wire(connection):
+    async with KafkaClient(connection):
         pass  # says clearly what is wrong, where something is
     producer = AIOKafkaProducer(
         **connection.aiokafka(),

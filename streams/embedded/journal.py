@@ -35,7 +35,7 @@ import aiokafka.errors as kafka
 from streams.embedded.commit_log import CommitLog, Commits
 from streams.embedded.segment import Segment
 from streams.errors import JournalError
-from streams.kafka import TP, Wire
+from streams.kafka import TP, KafkaClient
 
 _CHUNK_BYTES = 4 << 20
 
@@ -74,75 +74,75 @@ class Journal:
         _sync_directory(self._directory)
         return {name: size for name, size in cut.items() if size}
 
-    async def restore(self, wire: Wire) -> None:
+    async def restore(self, client: KafkaClient) -> None:
         """Fill a fresh broker, whose topics exist, with the records and the committed offsets.
 
         Raises:
             JournalError: the broker is not empty, gives other offsets, or lacks a partition that the journal has.
         """
         self._refuse_strangers()
-        filled = {tp: end for tp, end in (await wire.end_offsets(self._segments)).items() if end}
+        filled = {tp: end for tp, end in (await client.end_offsets(self._segments)).items() if end}
         if filled:
             raise JournalError(f"the broker already holds records ({_names(filled)}); refill a fresh one")
         for tp, segment in self._segments.items():
             for offset, raw in segment.chunks(_CHUNK_BYTES):
-                base = await wire.append_batches(tp, raw, joined=True)
+                base = await client.append_batches(tp, raw, joined=True)
                 if base != offset:
                     raise JournalError(f"{segment.path}: record {offset} got offset {base} in the broker")
-        if await wire.end_offsets(self._segments) != self.ends:
+        if await client.end_offsets(self._segments) != self.ends:
             raise JournalError("the refilled broker's logs do not end where the journal's do")
         for group, tps in self._groups.items():
             offsets = {tp: self._commits.offsets[group, tp] for tp in tps if (group, tp) in self._commits.offsets}
             if offsets:
-                await wire.commit(group, offsets)
+                await client.commit(group, offsets)
 
-    async def run(self, wire: Wire, interval_s: float = 0.25) -> None:
+    async def run(self, client: KafkaClient, interval_s: float = 0.25) -> None:
         """Cycle until cancelled. The caller then calls `sync` once more when all workers have stopped.
 
         Raises:
             JournalError, BrokerUnreachable: as `sync`.
         """
         while True:
-            await self.sync(wire)
+            await self.sync(client)
             await asyncio.sleep(interval_s)
 
-    async def sync(self, wire: Wire) -> None:
+    async def sync(self, client: KafkaClient) -> None:
         """One cycle as in the module's description. It may be cancelled anywhere and called again.
 
         Raises:
             JournalError: the broker lacks records that the journal has: it was started anew and not refilled.
             BrokerUnreachable: the broker does not answer.
         """
-        committed = await self._committed(wire)
+        committed = await self._committed(client)
         try:
-            ends = await self._broker_ends(wire)
+            ends = await self._broker_ends(client)
         except kafka.OffsetOutOfRangeError as error:
             raise JournalError(
                 f"the broker lacks records that {self._directory} has: it was started anew; "
                 "stop, and start again so that it is refilled"
             ) from error
         for tp in reversed(self._segments):
-            await self._copy(wire, tp, ends[tp])
+            await self._copy(client, tp, ends[tp])
         await _in_thread(partial(self._commits.append, committed))
 
-    async def _committed(self, wire: Wire) -> Commits:
-        asked = [wire.committed(group, tps) for group, tps in self._groups.items()]
+    async def _committed(self, client: KafkaClient) -> Commits:
+        asked = [client.committed(group, tps) for group, tps in self._groups.items()]
         found = zip(self._groups, await asyncio.gather(*asked), strict=True)
         return {(group, tp): offset for group, offsets in found for tp, offset in offsets.items()}
 
-    async def _broker_ends(self, wire: Wire) -> dict[TP, int]:
+    async def _broker_ends(self, client: KafkaClient) -> dict[TP, int]:
         """The logs' ends, effects before causes, topic by topic; a single request when there is nothing new at all."""
-        ends = await wire.watermarks(self.ends)
+        ends = await client.watermarks(self.ends)
         if ends == self.ends:
             return ends  # in whatever order the broker looked: what the offsets stand for is in the journal already
         for _, tps in groupby(self._segments, key=lambda tp: tp.topic):
-            ends |= await wire.watermarks({tp: self._segments[tp].end for tp in tps})
+            ends |= await client.watermarks({tp: self._segments[tp].end for tp in tps})
         return ends
 
-    async def _copy(self, wire: Wire, tp: TP, end: int) -> None:
+    async def _copy(self, client: KafkaClient, tp: TP, end: int) -> None:
         segment = self._segments[tp]
         while segment.end < end:
-            raw, _ = await wire.fetch_batches(tp, segment.end, _CHUNK_BYTES)
+            raw, _ = await client.fetch_batches(tp, segment.end, _CHUNK_BYTES)
             if not segment.append(raw, until=end):
                 raise JournalError(f"{segment.path}: the broker ends at offset {end} and has no record {segment.end}")
         if segment.unsynced:

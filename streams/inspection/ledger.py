@@ -14,12 +14,15 @@ from typing import Any
 
 from schemas import DeadLetter
 from schemas.dead_letter import identity_of
-from streams.kafka import TP, Record, Wire
+from streams.kafka import TP, KafkaClient, Record
 from streams.topics.reading import records, sample_of
-from streams.topics.table import partitions_of
+from streams.topics.table import TOPICS, TopicName, partitions_of
 from streams.topology import STAGES
 
-JOURNEY = ("collected", "prompts", "answers", "scored")
+JOURNEY: tuple[TopicName, ...] = tuple(
+    topic.name for topic in TOPICS if topic.name in {stage.source for stage in STAGES}
+)
+"""The topics that samples wait in, in the order of the journey."""
 
 
 class End(IntEnum):
@@ -102,20 +105,21 @@ class _Book:
         return ledger
 
 
-async def take(wire: Wire, prefix: str, on_record: Callable[[], None] = lambda: None) -> Ledger:
+async def take(client: KafkaClient, prefix: str, on_record: Callable[[], None] = lambda: None) -> Ledger:
     """Read everything and draw up the account. Reads all topics; about 150 bytes of memory per identity."""
     book, foreign = _Book(), Counter[str]()
-    for noun in JOURNEY:
-        await _enter_queue(wire, prefix, noun, book, on_record)
-    for noun, end in (("rejected", End.REJECTED), ("curated", End.CURATED)):
-        async for _, record in records(wire, prefix, noun):
+    for name in JOURNEY:
+        await _enter_queue(client, prefix, name, book, on_record)
+    sinks: tuple[tuple[TopicName, End], ...] = (("rejected", End.REJECTED), ("curated", End.CURATED))
+    for name, end in sinks:
+        async for _, record in records(client, prefix, name):
             on_record()
             sample = sample_of(record)
             if sample and sample.decision:
                 book.enter(sample.sample_id, end, sample.decision.reason)
             else:
-                foreign[noun] += 1
-    async for _, record in records(wire, prefix, "dead-letters"):
+                foreign[name] += 1
+    async for _, record in records(client, prefix, "dead-letters"):
         on_record()
         letter = DeadLetter.from_record(record.key, record.value, record.headers)
         if letter.identity:
@@ -125,19 +129,21 @@ async def take(wire: Wire, prefix: str, on_record: Callable[[], None] = lambda: 
     return replace(book.close(), foreign=foreign)
 
 
-async def _enter_queue(wire: Wire, prefix: str, noun: str, book: _Book, on_record: Callable[[], None]) -> None:
+async def _enter_queue(
+    client: KafkaClient, prefix: str, name: TopicName, book: _Book, on_record: Callable[[], None]
+) -> None:
     committed: dict[TP, int] = {}
     for stage in STAGES:
-        if stage.source == noun:
-            committed = await wire.committed(stage.group(prefix), partitions_of(prefix, noun))
+        if stage.source == name:
+            committed = await client.committed(stage.group(prefix), partitions_of(prefix, name))
     met: set[str] = set()
-    async for tp, record in records(wire, prefix, noun):
+    async for tp, record in records(client, prefix, name):
         on_record()
         identity = identity_of_record(tp, record)
         book.repeats += identity in met
         met.add(identity)
         waits = record.offset >= committed.get(tp, 0)
-        book.enter(identity, End.PENDING if waits else End.MISSING, noun)
+        book.enter(identity, End.PENDING if waits else End.MISSING, name)
 
 
 def identity_of_record(tp: TP, record: Record) -> str:

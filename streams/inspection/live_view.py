@@ -9,7 +9,7 @@ from rich.text import Text
 
 from schemas import Sample
 from streams.inspection.status import Status, take
-from streams.kafka import TP, Wire
+from streams.kafka import TP, KafkaClient
 from streams.topics.reading import sample_of, span
 from streams.topics.table import partitions_of
 
@@ -20,10 +20,10 @@ _RATE_OVER_S = 10.0
 class View:
     """What a person watches. `update` asks the broker, `render` draws what it said."""
 
-    def __init__(self, wire: Wire, prefix: str, title: str) -> None:
+    def __init__(self, client: KafkaClient, prefix: str, title: str) -> None:
         self.status: Status | None = None
         self.first_curated_s: float | None = None
-        self._wire = wire
+        self._client = client
         self._prefix = prefix
         self._title = title
         self._began = time.monotonic()
@@ -38,14 +38,14 @@ class View:
 
     async def update(self) -> None:
         """Look at the topics and read the decisions made since the last look."""
-        self.status = await take(self._wire, self._prefix)
+        self.status = await take(self._client, self._prefix)
         now = time.monotonic()
         self._history.append((now, self.status))
         while self._history[0][0] < now - _RATE_OVER_S:
             self._history.popleft()
         for tp in partitions_of(self._prefix, "curated", "rejected"):
-            start, end = await span(self._wire, tp)
-            async for record in self._wire.read(tp, max(start, self._read.get(tp, 0)), end):
+            start, end = await span(self._client, tp)
+            async for record in self._client.read(tp, max(start, self._read.get(tp, 0)), end):
                 if sample := sample_of(record):
                     self._last.append(sample)
             self._read[tp] = end
@@ -79,9 +79,9 @@ class View:
             shown.add_row(topic.topic, str(topic.records), rate, *lag, style=style)
         return shown
 
-    def _rate(self, noun: str) -> float:
+    def _rate(self, name: str) -> float:
         (then, before), (now, after) = self._history[0], self._history[-1]
-        return (after.records(noun) - before.records(noun)) / (now - then) if now > then else 0.0
+        return (after.records(name) - before.records(name)) / (now - then) if now > then else 0.0
 
     def _decisions(self) -> Table:
         shown = Table(box=None, pad_edge=False, show_header=False)

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from streams.kafka import Wire
+from streams.kafka import KafkaClient
 from streams.topics.table import TOPICS, partitions_of
 from streams.topology import STAGES
 
@@ -37,27 +37,27 @@ class Status:
         """All that stages still have to do."""
         return sum(stage.lag for stage in self.stages)
 
-    def records(self, noun: str) -> int:
+    def records(self, name: str) -> int:
         """Records in one topic."""
-        return next(topic.records for topic in self.topics if topic.topic == noun)
+        return next(topic.records for topic in self.topics if topic.topic == name)
 
     def data(self) -> dict[str, Any]:
         """For ``--json``."""
         return asdict(self)
 
 
-async def take(wire: Wire, prefix: str) -> Status:
+async def take(client: KafkaClient, prefix: str) -> Status:
     """Ask the broker; a few requests, whatever the topics hold."""
-    nouns = [topic.noun for topic in TOPICS]
-    tps = partitions_of(prefix, *nouns)
-    starts, ends = await wire.start_offsets(tps), await wire.end_offsets(tps)
+    names = [topic.name for topic in TOPICS]
+    tps = partitions_of(prefix, *names)
+    starts, ends = await client.start_offsets(tps), await client.end_offsets(tps)
     stages = []
     for stage in STAGES:
         source = partitions_of(prefix, stage.source)
-        committed = await wire.committed(stage.group(prefix), source)
+        committed = await client.committed(stage.group(prefix), source)
         lag = sum(ends[tp] - max(committed.get(tp, 0), starts[tp]) for tp in source)
         stages.append(StageStatus(stage.name, stage.source, lag))
     counts = tuple(
-        TopicStatus(noun, sum(ends[tp] - starts[tp] for tp in partitions_of(prefix, noun))) for noun in nouns
+        TopicStatus(name, sum(ends[tp] - starts[tp] for tp in partitions_of(prefix, name))) for name in names
     )
     return Status(counts, tuple(stages))

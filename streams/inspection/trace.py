@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from schemas import DeadLetter, Sample
-from streams.kafka import TP, Record, Wire
+from streams.kafka import TP, KafkaClient, Record
 from streams.topics.reading import records, sample_of
 from streams.topics.table import TOPICS
 
@@ -34,14 +34,14 @@ class Station:
         }
 
 
-async def trace(wire: Wire, prefix: str, sample_id: str) -> list[Station]:
+async def trace(client: KafkaClient, prefix: str, sample_id: str) -> list[Station]:
     """All stations of the samples whose id begins with `sample_id`, by time. Reads every topic."""
     found: list[tuple[int, Station]] = []
     for order, topic in enumerate(TOPICS):
         if topic.schema == "stage's own":
             continue
-        async for tp, record in records(wire, prefix, topic.noun):
-            station = _station(tp, record, topic.noun == "dead-letters")
+        async for tp, record in records(client, prefix, topic.name):
+            station = _station(tp, record, topic.name == "dead-letters")
             if station and _identity(station).startswith(sample_id):
                 found.append((record.timestamp_ms * len(TOPICS) + order, station))
     return [station for _, station in sorted(found, key=lambda pair: pair[0])]

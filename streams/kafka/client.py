@@ -22,7 +22,7 @@ from streams.kafka.cluster import Cluster, raise_for
 from streams.kafka.connection import Connection
 from streams.kafka.record_batches import Record, batches, intact, records
 
-__all__ = ["TP", "Record", "Wire"]
+__all__ = ["TP", "KafkaClient", "Record"]
 
 _EARLIEST, _LATEST = -2, -1  # ListOffsets timestamps
 _READ_BYTES = 4 << 20
@@ -33,7 +33,7 @@ _WATERMARK_WAIT_MS = 2
 _FETCH_WAITS_MS = (100, 400, 1_600, 6_400)
 
 
-class Wire:
+class KafkaClient:
     """A client of one cluster, without membership in any group. An async context manager.
 
     Every call is bounded by `timeout_s`: inside it, leaders that moved and coordinators that are not there yet are

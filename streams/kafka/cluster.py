@@ -54,7 +54,7 @@ class Cluster:
         async def bootstrap() -> None:
             client = AIOKafkaClient(
                 **self._connection.aiokafka(),
-                client_id="siftstream-wire",
+                client_id="siftstream",
                 request_timeout_ms=round(self._timeout_s * 1000),
             )
             await client.bootstrap()

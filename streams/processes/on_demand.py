@@ -17,7 +17,9 @@ from streams.settings import Settings
 
 
 @asynccontextmanager
-async def at_hand(settings: Settings, arguments: list[str], say: Say) -> AsyncIterator[tuple[Settings, Connection]]:
+async def run_on_demand(
+    settings: Settings, arguments: list[str], say: Say
+) -> AsyncIterator[tuple[Settings, Connection]]:
     """The settings of the run that is there, with its directory, and its broker.
 
     Where nothing runs, or no model answers, a supervisor without stages is started for the length of the block: with
@@ -37,7 +39,7 @@ async def at_hand(settings: Settings, arguments: list[str], say: Say) -> AsyncIt
 
 
 @asynccontextmanager
-async def models_at_hand(settings: Settings) -> AsyncIterator[Models]:
+async def models_on_demand(settings: Settings) -> AsyncIterator[Models]:
     """The models of the settings; where none answers, the local one is served for the length of the block."""
     with ExitStack() as stack:
         if await _without_model(settings):

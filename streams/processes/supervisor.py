@@ -15,7 +15,7 @@ from streams.embedded import Journal
 from streams.embedded.broker import EmbeddedBroker
 from streams.embedded.local_model import free_port, local_url
 from streams.errors import BrokerFailed, BrokerUnreachable, JournalError
-from streams.kafka import Wire
+from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
 from streams.processes.child_process import Child, Say
 from streams.rundir import RunDir
@@ -109,10 +109,10 @@ class Supervisor:
         async with AsyncExitStack() as stack:
             broker = await stack.enter_async_context(EmbeddedBroker(self.directory.logs))
             await _apply_topics(broker.connection, self.settings)
-            wire = await stack.enter_async_context(Wire(broker.connection))
-            journal = await self._restored(wire)
+            client = await stack.enter_async_context(KafkaClient(broker.connection))
+            journal = await self._restored(client)
             tasks = [
-                asyncio.create_task(journal.run(wire, self.settings.journal.interval_s)),
+                asyncio.create_task(journal.run(client, self.settings.journal.interval_s)),
                 asyncio.create_task(broker.watch()),
             ]
             try:
@@ -122,20 +122,20 @@ class Supervisor:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
                 with suppress(BrokerUnreachable, JournalError):  # the broker has died; the last cycle was the last
-                    await journal.sync(wire)
+                    await journal.sync(client)
 
-    async def _restored(self, wire: Wire) -> Journal:
+    async def _restored(self, client: KafkaClient) -> Journal:
         prefix = self.settings.prefix
         journal = Journal(
             self.directory.journal,
             # Effects before causes: the table is in the order of the journey.
-            partitions_of(prefix, *(topic.noun for topic in reversed(TOPICS))),
+            partitions_of(prefix, *(topic.name for topic in reversed(TOPICS))),
             {stage.group(prefix): partitions_of(prefix, stage.source) for stage in STAGES}
             | {replay_group(prefix): partitions_of(prefix, "dead-letters")},
         )
         for file, cut in journal.heal().items():
             self._say(f"{file}: the last {cut} bytes were torn and have been cut off")
-        await journal.restore(wire)
+        await journal.restore(client)
         restored = sum(journal.ends.values())
         if restored:
             self._say(f"went on from the journal in {self.directory.journal}: {restored} records")
@@ -163,7 +163,7 @@ async def running(
 
 async def _apply_topics(connection: Connection, settings: Settings) -> None:
     deadline = time.monotonic() + settings.worker.broker_wait_s
-    async with Wire(connection, timeout_s=settings.worker.broker_wait_s):
+    async with KafkaClient(connection, timeout_s=settings.worker.broker_wait_s):
         pass  # it answers, or this raises BrokerUnreachable
     created = await admin.apply(connection, settings.prefix)
     if created:

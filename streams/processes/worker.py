@@ -17,7 +17,7 @@ from streams.delivery import agent
 from streams.delivery.concurrent import ConcurrentStage
 from streams.delivery.crashes import Crashes
 from streams.delivery.microbatch import MicroBatchStage
-from streams.delivery.outcomes import Bug, Fates
+from streams.delivery.outcomes import Bug, Outcomes
 from streams.delivery.producer import Sender
 from streams.errors import StreamsError
 from streams.kafka.connection import Connection
@@ -25,7 +25,7 @@ from streams.rundir import RunDir
 from streams.settings import Settings
 from streams.stages.base import BatchedWork, ConcurrentWork, Context, Stage
 from streams.topics import admin
-from streams.topics.table import BY_NOUN
+from streams.topics.table import BY_NAME
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class Worker:
             instance=instance,
         )
         self.sender = Sender(self._producer, on_outage=self._outage)
-        self.fates = Fates(
+        self.outcomes = Outcomes(
             stage.name,
             settings.prefix,
             self.sender,
@@ -87,7 +87,7 @@ class Worker:
         if work is None:
             return self._ended.result().code
         shape, runners = self._shape(work)
-        agent.add_agent(self.app, BY_NOUN[self.stage.source].name(self.settings.prefix), shape.offer)
+        agent.add_agent(self.app, BY_NAME[self.stage.source].full_name(self.settings.prefix), shape.offer)
         consumer = agent.consumer_of(self.app)
         consumer.drain_timeout_s = self.settings.worker.drain_s
         if isinstance(shape, MicroBatchStage):
@@ -110,9 +110,9 @@ class Worker:
     def _shape(self, work: Any) -> tuple[ConcurrentStage | MicroBatchStage, list[Callable[[], Awaitable[None]]]]:
         if hasattr(work, "max_in_flight"):
             io = cast(ConcurrentWork, work)
-            return ConcurrentStage(io.process, self.fates, io.max_in_flight), []
+            return ConcurrentStage(io.process, self.outcomes, io.max_in_flight), []
         batched = cast(BatchedWork, work)
-        shape = MicroBatchStage(batched, self.fates, batched.limits, batched.after_batch)
+        shape = MicroBatchStage(batched, self.outcomes, batched.limits, batched.after_batch)
         return shape, [shape.run]
 
     async def _start_at(self, shape: MicroBatchStage, work: Any, partition: int) -> int | None:
@@ -151,7 +151,7 @@ class Worker:
                 self.end(Exit.BUG, f"Faust stopped: {self.app.crash_reason!r}")
             if not consumer.assignments and asyncio.get_running_loop().time() > joined_by:
                 self.end(Exit.STUCK, f"the group gave no assignment in {limits.join_wait_s:g} s")
-            if not self.fates.pause.active and consumer.oldest_age_s() > limits.stuck_s:
+            if not self.outcomes.pause.active and consumer.oldest_age_s() > limits.stuck_s:
                 self.end(Exit.STUCK, f"a record has not been finished in {limits.stuck_s:g} s")
 
     async def _stop(self, ended: Ended, shape: ConcurrentStage | MicroBatchStage, running: list[Any]) -> Exit:
@@ -166,7 +166,7 @@ class Worker:
         return self.app.producer._ensure_producer()
 
     def _outage(self, away: bool) -> None:
-        self.fates.pause.set(away)
+        self.outcomes.pause.set(away)
 
 
 async def run(

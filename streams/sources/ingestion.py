@@ -14,16 +14,16 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from processors.ingestion import Reading, Row, ShapeError, to_sample
-from schemas import DeadLetter, encode
-from streams.delivery.producer import Message, Sender
-from streams.topics.table import BY_NOUN
+from schemas import DeadLetter
+from streams.delivery.producer import OutgoingRecord, Sender, sample_record
+from streams.topics.table import BY_NAME, TopicName
 
 _BATCH = 500
-STAGE = "ingest"
+NAME = "ingest"
 
 
 @dataclass(slots=True)
-class Tally:
+class IngestTally:
     """What became of the rows so far; only confirmed ones count."""
 
     answers: int = 0
@@ -44,7 +44,7 @@ class Ingestion:
     """Turns rows into messages and sends them; `on_bad` is told every bad row with the reason."""
 
     def __init__(self, prefix: str, sender: Sender, reading: Reading, on_bad: OnBad, rewrite: bool = False) -> None:
-        self.tally = Tally()
+        self.tally = IngestTally()
         self._prefix = prefix
         self._sender = sender
         self._reading = reading
@@ -79,32 +79,31 @@ class Ingestion:
             counted = "bad" if refusal else kind
             setattr(self.tally, counted, getattr(self.tally, counted) + 1)
 
-    def _message(self, row: Row) -> tuple[Message, str]:
+    def _message(self, row: Row) -> tuple[OutgoingRecord, str]:
         try:
             sample = to_sample(row, self._reading, lambda: datetime.now(UTC))
-            kind = "collected" if self._rewrite else "answers" if sample.answer else "prompts"
-            topic = BY_NOUN[kind].name(self._prefix)
-            return Message(topic=topic, key=sample.sample_id.encode(), value=encode(sample)), kind
+            topic: TopicName = "collected" if self._rewrite else "answers" if sample.answer else "prompts"
+            return sample_record(self._prefix, topic, sample), topic
         except (ShapeError, ValueError) as error:
             self._on_bad(row, str(error))
             return self._dead(row, error), "bad"
 
-    def _dead(self, row: Row, error: Exception, cut: bool = False) -> Message:
+    def _dead(self, row: Row, error: Exception, cut: bool = False) -> OutgoingRecord:
         letter = DeadLetter(
             key=None,
             value=row.raw[:1_000_000] if cut else row.raw,
-            topic=BY_NOUN["answers"].name(self._prefix),
+            topic=BY_NAME["answers"].full_name(self._prefix),
             partition=-1,
             offset=row.line,
-            stage=STAGE,
+            stage=NAME,
             error=type(error).__qualname__,
             message=f"{row.source}:{row.line}: {error}",
             attempt=1,
             # By content: the same bad row, ingested again, is the same dead letter.
-            identity=f"{STAGE}/{hashlib.blake2b(row.raw, digest_size=16).hexdigest()}",
+            identity=f"{NAME}/{hashlib.blake2b(row.raw, digest_size=16).hexdigest()}",
         )
-        name = BY_NOUN["dead-letters"].name(self._prefix)
-        return Message(topic=name, value=letter.value, headers=letter.headers())
+        name = BY_NAME["dead-letters"].full_name(self._prefix)
+        return OutgoingRecord(topic=name, value=letter.value, headers=letter.headers())
 
 
 def _until_idle(rows: Iterator[Row | None]) -> list[Row]:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from processors.errors import Outage, ProcessorError, Transient
 from processors.llm.budget import BudgetSpent
 from streams.errors import StreamsError
-from streams.sources.tally import Tally
+from streams.sources.tally import SynthesisTally
 
 log = logging.getLogger(__name__)
 
@@ -30,15 +30,15 @@ class Pace(ABC):
     def __init__(self) -> None:
         self._failures = 0
 
-    def reached(self, tally: Tally) -> bool:
+    def reached(self, tally: SynthesisTally) -> bool:
         """Whether it is enough."""
         return False
 
     @abstractmethod
-    async def goal(self, tally: Tally) -> int:
+    async def goal(self, tally: SynthesisTally) -> int:
         """How many prompts may be there by now, those accepted so far included. Raises Stopped."""
 
-    def room(self, tally: Tally) -> int:
+    def room(self, tally: SynthesisTally) -> int:
         """How many of a reply's prompts are wanted."""
         return sys.maxsize
 
@@ -58,7 +58,7 @@ class Pace(ABC):
                 await stop.wait()
 
 
-class Exactly(Pace):
+class CountTarget(Pace):
     """`count` prompts and not one more. Gives up on a budget that is spent, on calls that go on failing, and after
     `max_candidates` proposals per prompt wanted."""
 
@@ -67,11 +67,11 @@ class Exactly(Pace):
         self._count = count
         self._cap = count * max_candidates
 
-    def reached(self, tally: Tally) -> bool:
+    def reached(self, tally: SynthesisTally) -> bool:
         """Whether all of them are confirmed."""
         return tally.confirmed >= self._count
 
-    async def goal(self, tally: Tally) -> int:
+    async def goal(self, tally: SynthesisTally) -> int:
         """All that are wanted."""
         if tally.candidates >= self._cap and tally.total.accepted < self._count:
             reasons = ", ".join(f"{reason} {count}" for reason, count in tally.total.reasons.most_common(4))
@@ -82,7 +82,7 @@ class Exactly(Pace):
             )
         return self._count
 
-    def room(self, tally: Tally) -> int:
+    def room(self, tally: SynthesisTally) -> int:
         """What is still missing."""
         return self._count - tally.total.accepted
 
@@ -93,7 +93,7 @@ class Exactly(Pace):
         await super().failed(error, stop)
 
 
-class Steadily(Pace):
+class RateTarget(Pace):
     """So many per minute, and not more than `target_lag` waiting for an answer; 0 is no limit.
 
     `lag` asks how many wait. A rate that was missed by more than a minute is not made up for.
@@ -113,7 +113,7 @@ class Steadily(Pace):
         self._clock = clock
         self._since = clock()
 
-    async def goal(self, tally: Tally) -> int:
+    async def goal(self, tally: SynthesisTally) -> int:
         """What rate and lag allow at this moment."""
         goal = sys.maxsize
         if self._per_minute:

@@ -9,14 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from processors.skills import LIBRARY, SkillError, TaskType, load_skills
-from processors.synthesis.pool import STAGE, Pool, is_synthetic
+from processors.synthesis.pool import NAME, Pool, is_synthetic
 from processors.synthesis.seeds import seed_samples
-from schemas import Sample, encode
-from streams.delivery.producer import Message, Sender
+from schemas import Sample
+from streams.delivery.producer import Sender, sample_record
 from streams.errors import StreamsError
-from streams.kafka import Wire
+from streams.kafka import KafkaClient
 from streams.topics.reading import records, sample_of
-from streams.topics.table import BY_NOUN
 from streams.topics.tail import Tail
 
 
@@ -40,25 +39,20 @@ def samples(kinds: Iterable[TaskType]) -> list[Sample]:
 
 async def push(sender: Sender, prefix: str, seeds: Sequence[Sample]) -> None:
     """Send samples to the `seeds` topic, confirmed."""
-    refusals = await sender.send_all([message(prefix, "seeds", sample) for sample in seeds])
+    refusals = await sender.send_all([sample_record(prefix, "seeds", sample) for sample in seeds])
     for refusal in refusals:
         if refusal:
             raise refusal
 
 
-def message(prefix: str, noun: str, sample: Sample) -> Message:
-    """A sample as a record of a topic."""
-    return Message(topic=BY_NOUN[noun].name(prefix), key=sample.sample_id.encode(), value=encode(sample))
-
-
-class Seeds:
+class SeedFeed:
     """Fills a pool from the topics, and goes on as seeds are sent."""
 
-    def __init__(self, wire: Wire, prefix: str, pool: Pool) -> None:
-        self._wire = wire
+    def __init__(self, client: KafkaClient, prefix: str, pool: Pool) -> None:
+        self._client = client
         self._prefix = prefix
         self._pool = pool
-        self._tail = Tail(wire, prefix, "seeds")
+        self._tail = Tail(client, prefix, "seeds")
 
     async def load(self, folders: Sequence[Path]) -> list[Sample]:
         """Fill the pool; return synthetic prompts that are in `prompts` and not in `seeds`. Raises `BadSkills`."""
@@ -74,8 +68,8 @@ class Seeds:
 
     async def _synthetic(self) -> list[Sample]:
         made = []
-        async for _, record in records(self._wire, self._prefix, "prompts"):
+        async for _, record in records(self._client, self._prefix, "prompts"):
             # Far most prompts may be a user's: a look at the bytes spares taking them apart.
-            if STAGE.encode() in (record.value or b"") and (sample := sample_of(record)) and is_synthetic(sample):
+            if NAME.encode() in (record.value or b"") and (sample := sample_of(record)) and is_synthetic(sample):
                 made.append(sample)
         return made

@@ -17,20 +17,20 @@ from pathlib import Path
 from processors.errors import ProcessorError
 from processors.synthesis.config import SynthesisConfig
 from processors.synthesis.policies import make_policy
-from processors.synthesis.policy import Policy
+from processors.synthesis.policy import SamplingPolicy
 from processors.synthesis.pool import Pool
-from processors.synthesis.self_instruct import Harvest, SelfInstruct
-from streams.delivery.producer import Sender, open_sender
+from processors.synthesis.self_instruct import CallResult, SelfInstruct
+from streams.delivery.producer import Sender, open_sender, sample_record
 from streams.errors import StreamsError
 from streams.inspection import status
-from streams.kafka import Wire
+from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
 from streams.language_models import open_models
 from streams.settings import Settings
 from streams.sources import seeds as seeds_module
-from streams.sources.pace import Pace, Steadily
-from streams.sources.seeds import Seeds
-from streams.sources.tally import Tally
+from streams.sources.pace import Pace, RateTarget
+from streams.sources.seeds import SeedFeed
+from streams.sources.tally import SynthesisTally
 from streams.topics import admin
 from streams.topics.tail import Tail
 
@@ -54,14 +54,14 @@ class Synthesis:
         pace: Pace,
     ) -> None:
         """`follow` takes in what the topics bring for pool and policy; it is called before calls begin."""
-        self.tally = Tally()
+        self.tally = SynthesisTally()
         self._source = source
         self._follow = follow
         self._sender = sender
         self._prefix = prefix
         self._config = config
         self._pace = pace
-        self._calls: set[asyncio.Task[Harvest]] = set()
+        self._calls: set[asyncio.Task[CallResult]] = set()
 
     async def run(self, stop: asyncio.Event, on_turn: Callable[[], None] = lambda: None) -> None:
         """Work until `stop` or the end of the pace. `on_turn` is called after whatever changed the tally.
@@ -87,33 +87,33 @@ class Synthesis:
         while len(self._calls) < wanted:
             self._calls.add(asyncio.create_task(self._call()))
 
-    async def _call(self) -> Harvest:
-        harvest = await self._source.call(lambda: self._pace.room(self.tally))
-        self.tally.add(harvest)  # at once: the next reply that is judged finds the room that is left
-        return harvest
+    async def _call(self) -> CallResult:
+        result = await self._source.call(lambda: self._pace.room(self.tally))
+        self.tally.add(result)  # at once: the next reply that is judged finds the room that is left
+        return result
 
     async def _take_in(self, stop: asyncio.Event) -> None:
         failed: ProcessorError | None = None
         for call in [call for call in self._calls if call.done()]:
             self._calls.remove(call)
             try:
-                harvest = call.result()
+                result = call.result()
             except ProcessorError as error:
                 self.tally.failed += 1
                 failed = error
             else:
-                await self._send(harvest)
+                await self._send(result)
         if failed:  # calls that fail together have one cause: one pause
             await self._pace.failed(failed, stop)
 
-    async def _send(self, harvest: Harvest) -> None:
-        first = [("prompts", sample) for sample in harvest.accepted]
-        first += [("scored", sample) for sample in harvest.rejected]
-        for refusal in await self._sender.send_all([seeds_module.message(self._prefix, *pair) for pair in first]):
+    async def _send(self, result: CallResult) -> None:
+        first = [sample_record(self._prefix, "prompts", sample) for sample in result.accepted]
+        first += [sample_record(self._prefix, "scored", sample) for sample in result.rejected]
+        for refusal in await self._sender.send_all(first):
             if refusal:
                 raise refusal
-        await seeds_module.push(self._sender, self._prefix, harvest.accepted)
-        self.tally.confirmed += len(harvest.accepted)
+        await seeds_module.push(self._sender, self._prefix, result.accepted)
+        self.tally.confirmed += len(result.accepted)
         self._pace.succeeded()
 
     async def _end(self) -> None:
@@ -136,8 +136,8 @@ async def open_synthesis(
     """
     config, prefix, pool, rng = settings.synthesis, settings.prefix, Pool(), random.Random()  # noqa: S311
     await admin.require(connection, prefix)
-    async with open_models(settings) as models, Wire(connection) as wire, open_sender(connection) as sender:
-        seeds = Seeds(wire, prefix, pool)
+    async with open_models(settings) as models, KafkaClient(connection) as client, open_sender(connection) as sender:
+        seeds = SeedFeed(client, prefix, pool)
         await seeds_module.push(sender, prefix, await seeds.load([Path(config.skills)] if config.skills else []))
         _refuse_unknown(names, pool)
         deficit_weight = settings.diversity.deficit_weight
@@ -153,15 +153,15 @@ async def open_synthesis(
         )
 
         async def waiting() -> int:
-            now = await status.take(wire, prefix)
+            now = await status.take(client, prefix)
             return next(stage.lag for stage in now.stages if stage.stage == "answering")
 
-        pace = pace or Steadily(config.per_minute, config.target_lag, waiting)
-        follow = _follower(seeds, Tail(wire, prefix, "feedback"), policy)
+        pace = pace or RateTarget(config.per_minute, config.target_lag, waiting)
+        follow = _follower(seeds, Tail(client, prefix, "feedback"), policy)
         yield Synthesis(source, follow, sender, prefix, config, pace)
 
 
-def _follower(seeds: Seeds, feedback: Tail, policy: Policy) -> Callable[[], Awaitable[None]]:
+def _follower(seeds: SeedFeed, feedback: Tail, policy: SamplingPolicy) -> Callable[[], Awaitable[None]]:
     async def follow() -> None:
         await seeds.follow()
         if policy.name != "uniform":  # which has no use for it

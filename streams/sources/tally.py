@@ -4,11 +4,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from processors.synthesis.self_instruct import Harvest
+from processors.synthesis.self_instruct import CallResult
 
 
 @dataclass(slots=True)
-class Row:
+class TaskTypeTally:
     """What came of one task type."""
 
     accepted: int = 0
@@ -17,14 +17,14 @@ class Row:
     cost_usd: float = 0.0
     models: set[str] = field(default_factory=set)
 
-    def add(self, harvest: Harvest) -> None:
+    def add(self, result: CallResult) -> None:
         """Count a call."""
-        found = harvest.feedback()
+        found = result.feedback()
         self.accepted += found.accepted
-        self.reasons += harvest.reasons
+        self.reasons += result.reasons
         self.tokens += found.tokens
         self.cost_usd += found.cost_usd
-        self.models.add(harvest.completion.model)
+        self.models.add(result.completion.model)
 
     def data(self) -> dict[str, Any]:
         """For ``--json``."""
@@ -39,20 +39,20 @@ class Row:
 
 
 @dataclass(slots=True)
-class Tally:
+class SynthesisTally:
     """What came of a run: by task type, and in all. `confirmed` prompts stand in both topics; `failed` are calls."""
 
-    rows: dict[str, Row] = field(default_factory=dict)
-    total: Row = field(default_factory=Row)
+    rows: dict[str, TaskTypeTally] = field(default_factory=dict)
+    total: TaskTypeTally = field(default_factory=TaskTypeTally)
     confirmed: int = 0
     calls: int = 0
     failed: int = 0
 
-    def add(self, harvest: Harvest) -> None:
+    def add(self, result: CallResult) -> None:
         """Count a call."""
         self.calls += 1
-        for row in (self.rows.setdefault(harvest.choice.task_type, Row()), self.total):
-            row.add(harvest)
+        for row in (self.rows.setdefault(result.choice.task_type, TaskTypeTally()), self.total):
+            row.add(result)
 
     @property
     def candidates(self) -> int:

@@ -10,6 +10,7 @@ from streams.delivery.microbatch import BatchLimits
 from streams.delivery.outcomes import Output
 from streams.delivery.producer import Sender
 from streams.kafka.connection import Connection
+from streams.topics.table import TopicName
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -55,15 +56,15 @@ Work = ConcurrentWork | BatchedWork
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """One consumer group: reads `source`, writes `outputs` (topic nouns). `load` builds its work, models included.
+    """One consumer group: reads `source`, writes `outputs`. `load` builds its work, models included.
 
     `single` stages have one writer: they run one worker however many are asked for. `asks_models` tells that language
     models do its work.
     """
 
     name: str
-    source: str
-    outputs: tuple[str, ...]
+    source: TopicName
+    outputs: tuple[TopicName, ...]
     load: Callable[[Context], Awaitable[Work]]
     single: bool = False
     asks_models: bool = False

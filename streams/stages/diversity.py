@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from aiokafka.errors import KafkaError
 
-from processors.diversity.calibration import Seeds, embed_seeds
+from processors.diversity.calibration import SeedVectors, embed_seeds
 from processors.diversity.clusterers import build
 from processors.diversity.config import DiversityConfig
 from processors.diversity.fold import Diversity
@@ -27,9 +27,9 @@ from processors.synthesis.feedback import feedback_of
 from schemas import Sample
 from streams.delivery.microbatch import BatchLimits
 from streams.delivery.outcomes import Output
-from streams.delivery.producer import Message
+from streams.delivery.producer import OutgoingRecord
 from streams.errors import StreamsError
-from streams.kafka import TP, Wire
+from streams.kafka import TP, KafkaClient
 from streams.stages.base import Context, Stage
 from streams.stages.snapshots import KEY, NotASnapshot, Snapshot, snapshots, topic
 from streams.topics.reading import sample_of, span
@@ -45,7 +45,7 @@ class DiversityWork:
 
     limits = BatchLimits(max_tokens=256, max_items=256, max_wait_s=0.05)
 
-    def __init__(self, context: Context, seen: SeenIds, seeds: Seeds | None) -> None:
+    def __init__(self, context: Context, seen: SeenIds, seeds: SeedVectors | None) -> None:
         self._context = context
         self._seen = seen
         self._seeds = seeds
@@ -88,24 +88,26 @@ class DiversityWork:
 
     async def start_at(self, partition: int) -> int:
         """Rebuild the state that the log before the returned offset leads to."""
-        async with Wire(self._context.connection) as wire:
-            await self._restore_seen(wire, await self._load_snapshot(wire))
+        async with KafkaClient(self._context.connection) as client:
+            await self._restore_seen(client, await self._load_snapshot(client))
         return self._next
 
     async def _write_snapshot(self) -> None:
         self._seen.flush()  # so that a restart finds all ids up to the snapshot in the file
         state = await asyncio.to_thread(self._fold.snapshot)
-        async with Wire(self._context.connection) as wire:
-            ends = await wire.end_offsets(self._sinks())
+        async with KafkaClient(self._context.connection) as client:
+            ends = await client.end_offsets(self._sinks())
         value = Snapshot(self._next, ends, state).encode()
-        await self._context.sender.send(Message(topic=topic(self._context.settings.prefix), key=KEY, value=value))
+        await self._context.sender.send(
+            OutgoingRecord(topic=topic(self._context.settings.prefix), key=KEY, value=value)
+        )
         self._snapshot_at = self._next
 
-    async def _load_snapshot(self, wire: Wire) -> dict[TP, int]:
+    async def _load_snapshot(self, client: KafkaClient) -> dict[TP, int]:
         """Restore the newest snapshot that can be read, or begin anew; return where the sinks ended then."""
         # A few, not one: whatever else lands on the topic must not cost the state.
         last: deque[bytes] = deque(maxlen=_SNAPSHOTS)
-        async for value in snapshots(wire, self._context.settings.prefix):
+        async for value in snapshots(client, self._context.settings.prefix):
             last.append(value)
         for value in reversed(last):
             try:
@@ -128,15 +130,15 @@ class DiversityWork:
         self._next = self._snapshot_at = snapshot.next
         return snapshot.ends
 
-    async def _restore_seen(self, wire: Wire, ends: dict[TP, int]) -> None:
+    async def _restore_seen(self, client: KafkaClient, ends: dict[TP, int]) -> None:
         """Make the seen ids those of the snapshot, and note what stands beyond it."""
         last = self._snapshot_at - 1
         self._standing = set()
         self._seen.forget_after(last)
         complete = self._seen.last_offset() >= self._fold.decided_offset
         for tp in self._sinks():
-            first, end = await span(wire, tp)
-            async for record in wire.read(tp, max(first, ends.get(tp, 0) if complete else 0), end):
+            first, end = await span(client, tp)
+            async for record in client.read(tp, max(first, ends.get(tp, 0) if complete else 0), end):
                 self._note(sample_of(record), last, complete)
         self._seen.flush()
 
@@ -152,12 +154,12 @@ class DiversityWork:
         return partitions_of(self._context.settings.prefix, "curated", "rejected")
 
 
-def fresh_fold(config: DiversityConfig, seen: SeenIds, seeds: Seeds | None) -> Diversity:
+def fresh_fold(config: DiversityConfig, seen: SeenIds, seeds: SeedVectors | None) -> Diversity:
     """What an empty fold begins with: the same at every start, or replay would decide otherwise."""
     return Diversity(seen=seen, config=config, clusters=build(config, seeds))
 
 
-def load_seeds(embedder: str) -> Seeds:
+def load_seeds(embedder: str) -> SeedVectors:
     """The skill library, where clusters begin, embedded by the model that samples are embedded by."""
     return embed_seeds(load_skills(LIBRARY).values(), load_embedder(embedder, threads=1).embed)
 

@@ -12,6 +12,7 @@ from schemas import Sample
 from streams.delivery.outcomes import Output
 from streams.settings import BadSettings
 from streams.stages.base import Context, Stage
+from streams.topics.table import TopicName
 
 if TYPE_CHECKING:
     from processors.rewriting.plan import Planner
@@ -56,7 +57,7 @@ async def load(context: Context) -> RewritingWork:
     )
 
 
-def _next_topic(sample: Sample) -> str:
+def _next_topic(sample: Sample) -> TopicName:
     if sample.fault:
         return "scored"
     return "answers" if sample.answer else "prompts"

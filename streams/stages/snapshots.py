@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import orjson
 
-from streams.kafka import TP, Wire
+from streams.kafka import TP, KafkaClient
 from streams.topics.reading import span
-from streams.topics.table import BY_NOUN, partitions_of
+from streams.topics.table import BY_NAME, partitions_of
 
 KEY = b"diversity"
 
@@ -41,14 +41,14 @@ class Snapshot:
             raise NotASnapshot(f"{type(error).__name__}: {error}") from None
 
 
-async def snapshots(wire: Wire, prefix: str) -> AsyncIterator[bytes]:
+async def snapshots(client: KafkaClient, prefix: str) -> AsyncIterator[bytes]:
     """Every snapshot that is still there, undecoded, oldest first."""
     (tp,) = partitions_of(prefix, "model")
-    async for record in wire.read(tp, *await span(wire, tp)):
+    async for record in client.read(tp, *await span(client, tp)):
         if record.key == KEY and record.value:
             yield record.value
 
 
 def topic(prefix: str) -> str:
     """Where they are written."""
-    return BY_NOUN["model"].name(prefix)
+    return BY_NAME["model"].full_name(prefix)

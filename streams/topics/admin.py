@@ -9,7 +9,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
 
 from streams.errors import BrokerUnreachable, StreamsError
-from streams.kafka import Wire
+from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
 from streams.topics.table import TOPICS, Topic
 
@@ -24,7 +24,7 @@ async def apply(connection: Connection, prefix: str) -> list[str]:
     Raises BrokerUnreachable where no broker answers.
     """
     async with _admin(connection) as admin:
-        return [topic.name(prefix) for topic in TOPICS if await _create(admin, topic, prefix)]
+        return [topic.full_name(prefix) for topic in TOPICS if await _create(admin, topic, prefix)]
 
 
 @asynccontextmanager
@@ -45,7 +45,7 @@ async def _create(admin: AIOKafkaAdminClient, topic: Topic, prefix: str) -> bool
     copies = min(3, len(admin._client.cluster.brokers()))
     # Two of three copies confirm a record: one node may die, and nothing confirmed is lost with it.
     safety = {"min.insync.replicas": "2"} if copies == 3 else {}
-    new = NewTopic(topic.name(prefix), topic.partitions, copies, topic_configs=topic.config() | safety)
+    new = NewTopic(topic.full_name(prefix), topic.partitions, copies, topic_configs=topic.config() | safety)
     for attempt in range(10):
         response = await admin.create_topics([new])
         _, code, *_ = response.topic_errors[0]
@@ -76,10 +76,10 @@ async def require(connection: Connection, prefix: str) -> None:
 
 
 async def _missing(connection: Connection, prefix: str) -> list[str]:
-    async with Wire(connection) as wire:
-        have = {topic: len(await wire.partitions(topic.name(prefix))) for topic in TOPICS}
+    async with KafkaClient(connection) as client:
+        have = {topic: len(await client.partitions(topic.full_name(prefix))) for topic in TOPICS}
     return [
-        f"{topic.name(prefix)} has {count or 'no'} partitions, the table says {topic.partitions}"
+        f"{topic.full_name(prefix)} has {count or 'no'} partitions, the table says {topic.partitions}"
         for topic, count in have.items()
         if count != topic.partitions
     ]
@@ -89,12 +89,13 @@ async def _config_differences(connection: Connection, prefix: str) -> list[str]:
     if connection.embedded:
         return []  # it takes topic settings and does not act on them
     async with _admin(connection) as admin:
-        resources = [ConfigResource(ConfigResourceType.TOPIC, topic.name(prefix)) for topic in TOPICS]
+        resources = [ConfigResource(ConfigResourceType.TOPIC, topic.full_name(prefix)) for topic in TOPICS]
         responses = await admin.describe_configs(resources)
     actual = {r[3]: {entry[0]: entry[1] for entry in r[4]} for response in responses for r in response.resources}
     return [
-        f"{topic.name(prefix)}: {key} is {actual.get(topic.name(prefix), {}).get(key)}, the table says {value}"
+        f"{name}: {key} is {actual.get(name, {}).get(key)}, the table says {value}"
         for topic in TOPICS
+        for name in (topic.full_name(prefix),)
         for key, value in topic.config().items()
-        if actual.get(topic.name(prefix), {}).get(key) != value
+        if actual.get(name, {}).get(key) != value
     ]

@@ -3,21 +3,21 @@
 from collections.abc import AsyncIterator
 
 from schemas import DecodeError, Sample, decode
-from streams.kafka import TP, Record, Wire
-from streams.topics.table import partitions_of
+from streams.kafka import TP, KafkaClient, Record
+from streams.topics.table import TopicName, partitions_of
 
 
-async def span(wire: Wire, tp: TP) -> tuple[int, int]:
+async def span(client: KafkaClient, tp: TP) -> tuple[int, int]:
     """First offset and end of a partition, as it is now."""
-    return (await wire.start_offsets([tp]))[tp], (await wire.end_offsets([tp]))[tp]
+    return (await client.start_offsets([tp]))[tp], (await client.end_offsets([tp]))[tp]
 
 
-async def records(wire: Wire, prefix: str, noun: str) -> AsyncIterator[tuple[TP, Record]]:
+async def records(client: KafkaClient, prefix: str, name: TopicName) -> AsyncIterator[tuple[TP, Record]]:
     """All records of a topic up to its present end, partition by partition."""
-    tps = partitions_of(prefix, noun)
-    starts, ends = await wire.start_offsets(tps), await wire.end_offsets(tps)
+    tps = partitions_of(prefix, name)
+    starts, ends = await client.start_offsets(tps), await client.end_offsets(tps)
     for tp in tps:
-        async for record in wire.read(tp, starts[tp], ends[tp]):
+        async for record in client.read(tp, starts[tp], ends[tp]):
             yield tp, record
 
 
@@ -29,9 +29,10 @@ def sample_of(record: Record) -> Sample | None:
         return None
 
 
-async def decided(wire: Wire, prefix: str) -> AsyncIterator[Sample]:
+async def decided(client: KafkaClient, prefix: str) -> AsyncIterator[Sample]:
     """Every sample that was curated or rejected so far."""
-    for noun in ("curated", "rejected"):
-        async for _, record in records(wire, prefix, noun):
+    names: tuple[TopicName, ...] = ("curated", "rejected")
+    for name in names:
+        async for _, record in records(client, prefix, name):
             if sample := sample_of(record):
                 yield sample

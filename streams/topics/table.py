@@ -2,11 +2,27 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from streams.kafka import TP
 
 DAY_MS = 86_400_000
 MIB = 1024 * 1024
+
+
+TopicName = Literal[
+    "seeds",
+    "collected",
+    "prompts",
+    "answers",
+    "scored",
+    "rejected",
+    "curated",
+    "dead-letters",
+    "feedback",
+    "model",
+]
+"""The topics' names, without the prefix."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +32,7 @@ class Topic:
     `retention_days` None keeps for ever; `compacted` keeps the last value of every key.
     """
 
-    noun: str
+    name: TopicName
     holds: str
     key: str = "sample_id"
     schema: str = "Sample"
@@ -25,9 +41,9 @@ class Topic:
     compacted: bool = False
     max_message_mib: int = 8
 
-    def name(self, prefix: str) -> str:
+    def full_name(self, prefix: str) -> str:
         """The topic's full name."""
-        return f"{prefix}.{self.noun}"
+        return f"{prefix}.{self.name}"
 
     def config(self) -> dict[str, str]:
         """The broker-side settings."""
@@ -42,25 +58,25 @@ class Topic:
 # In the order of the journey: every topic's records are caused by records of topics above it. The journal leans on it.
 TOPICS = (
     Topic(
-        noun="seeds",
+        name="seeds",
         holds="the pool of prompts that synthesis draws examples from: the user's own and generated ones",
         partitions=1,
         retention_days=None,
         compacted=True,
     ),
-    Topic(noun="collected", holds="collected samples that are to be rewritten into prompts"),
-    Topic(noun="prompts", holds="prompts that wait for an answer"),
-    Topic(noun="answers", holds="prompts with their answers"),
-    Topic(noun="scored", holds="answers with IFD score and embedding", partitions=1),
-    Topic(noun="rejected", holds="samples that were decided against, with the reason", retention_days=None),
+    Topic(name="collected", holds="collected samples that are to be rewritten into prompts"),
+    Topic(name="prompts", holds="prompts that wait for an answer"),
+    Topic(name="answers", holds="prompts with their answers"),
+    Topic(name="scored", holds="answers with IFD score and embedding", partitions=1),
+    Topic(name="rejected", holds="samples that were decided against, with the reason", retention_days=None),
     Topic(
-        noun="curated",
+        name="curated",
         holds="the result: one record per sample id",
         retention_days=None,
         compacted=True,
     ),
     Topic(
-        noun="dead-letters",
+        name="dead-letters",
         holds="records that failed for good, byte for byte, their story in headers",
         key="the record's own",
         schema="any bytes",
@@ -69,12 +85,12 @@ TOPICS = (
         max_message_mib=16,
     ),
     Topic(
-        noun="feedback",
+        name="feedback",
         holds="what became of generated samples, for synthesis to learn from",
         partitions=1,
     ),
     Topic(
-        noun="model",
+        name="model",
         holds="state of stages that learn",
         key="stage",
         schema="stage's own",
@@ -85,9 +101,9 @@ TOPICS = (
     ),
 )
 
-BY_NOUN: Mapping[str, Topic] = {topic.noun: topic for topic in TOPICS}
+BY_NAME: Mapping[TopicName, Topic] = {topic.name: topic for topic in TOPICS}
 
 
-def partitions_of(prefix: str, *nouns: str) -> list[TP]:
+def partitions_of(prefix: str, *names: TopicName) -> list[TP]:
     """All partitions of the named topics, as the table has them."""
-    return [TP(BY_NOUN[noun].name(prefix), p) for noun in nouns for p in range(BY_NOUN[noun].partitions)]
+    return [TP(BY_NAME[name].full_name(prefix), p) for name in names for p in range(BY_NAME[name].partitions)]

@@ -5,14 +5,14 @@ import pytest
 
 from benchmarks.diversity import begun_alike, drifting, fold, nmi, race, unit_rows
 from benchmarks.diversity_rules import Pool, compare
-from processors.diversity.calibration import Seeds
+from processors.diversity.calibration import SeedVectors
 from tests.processors.scored import topic_stream
 
 
 @pytest.fixture(scope="module")
-def seeds() -> Seeds:
+def seeds() -> SeedVectors:
     rows = unit_rows(20).astype(np.float32)
-    return Seeds(texts=("x",) * 20, task_types=("t", "u") * 10, languages=("en",) * 20, vectors=rows)
+    return SeedVectors(texts=("x",) * 20, task_types=("t", "u") * 10, languages=("en",) * 20, vectors=rows)
 
 
 def test_a_race_tells_whether_both_agree() -> None:
@@ -25,11 +25,11 @@ def test_a_race_tells_whether_both_agree() -> None:
     assert not race(river, dense, rows, rows[10:20])[2]
 
 
-def test_the_fold_is_counted_in_decisions(seeds: Seeds) -> None:
+def test_the_fold_is_counted_in_decisions(seeds: SeedVectors) -> None:
     assert fold(seeds, n=400, rounds=2)["decisions_per_s"] > 0
 
 
-def test_planted_topics_are_found_in_any_order(seeds: Seeds) -> None:
+def test_planted_topics_are_found_in_any_order(seeds: SeedVectors) -> None:
     draw = np.random.default_rng(0)
     topics = draw.integers(150, size=1200)
     rows = unit_rows(150)[topics] + 0.5 * unit_rows(1200)

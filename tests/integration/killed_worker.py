@@ -18,7 +18,7 @@ from schemas import Sample
 from streams.delivery.agent import GroupTimes
 from streams.delivery.microbatch import BatchLimits
 from streams.delivery.offset_tracker import Delivery
-from streams.delivery.outcomes import Fates, Output
+from streams.delivery.outcomes import Outcomes, Output
 from streams.delivery.producer import Sender
 from streams.kafka.connection import Connection
 from streams.processes.worker import run
@@ -26,15 +26,16 @@ from streams.rundir import RunDir
 from streams.settings import Settings, SnapshotSettings
 from streams.stages.base import Context, Stage
 from streams.stages.diversity import DiversityWork
+from streams.topics.table import TopicName
 from tests.streams.staged_work import Concurrently, InBatches, index_of, passed_on
 
 # Name of the point: whose method, and whether to die before it runs or after it has run.
 POINTS: dict[str, tuple[type, str, str]] = {
     "before the record begins": (Delivery, "start", "before"),
-    "after the work, before the send": (Fates, "finish_all", "before"),
+    "after the work, before the send": (Outcomes, "finish_all", "before"),
     "after the confirmed send, before the ack": (Sender, "send_all", "after"),
-    "after the ack, before the commit": (Fates, "_ack", "after"),
-    "before the dead letter is sent": (Fates, "bury", "before"),
+    "after the ack, before the commit": (Outcomes, "_ack", "after"),
+    "before the dead letter is sent": (Outcomes, "bury", "before"),
     "after the decision": (DiversityWork, "process", "after"),
     "before the snapshot": (DiversityWork, "_write_snapshot", "before"),
     "after the snapshot": (DiversityWork, "_write_snapshot", "after"),
@@ -106,7 +107,8 @@ async def load(context: Context) -> Any:
 async def main() -> int:
     directory, bootstrap, kind, prefix, work, point, nth = sys.argv[1:]
     arm(point, int(nth))
-    source, name = ("scored", "diversity") if work == "diversity" else ("answers", "copy")
+    source: TopicName = "scored" if work == "diversity" else "answers"
+    name = "diversity" if work == "diversity" else "copy"
     stage = Stage(name=name, source=source, outputs=(), load=load)
     settings = Settings(
         dir=Path(directory),

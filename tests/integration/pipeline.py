@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 
 from streams.errors import StreamsError
 from streams.inspection import ledger, status
-from streams.kafka import Wire
+from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
 from streams.rundir import RunDir
 
@@ -106,25 +106,25 @@ class Pipeline:
             assert time.monotonic() < deadline, f"not in {timeout_s:g} s: {tail}"
             time.sleep(0.5)
 
-    def records(self, noun: str) -> int:
+    def records(self, name: str) -> int:
         """Records in a topic; -1 while nobody answers."""
-        now = self._ask(lambda wire: status.take(wire, self._prefix))
-        return now.records(noun) if now else -1
+        now = self._ask(lambda client: status.take(client, self._prefix))
+        return now.records(name) if now else -1
 
     def lag(self) -> int:
         """Records that wait at any stage; -1 while nobody answers."""
-        now = self._ask(lambda wire: status.take(wire, self._prefix))
+        now = self._ask(lambda client: status.take(client, self._prefix))
         return now.lag if now else -1
 
     def settled(self, count: int) -> bool:
         """Whether `count` identities came in, none is pending, and no stage has anything left to do."""
-        now = self._ask(lambda wire: status.take(wire, self._prefix))
+        now = self._ask(lambda client: status.take(client, self._prefix))
         if now is None or now.lag:
             return False
-        account = self._ask(lambda wire: ledger.take(wire, self._prefix))
+        account = self._ask(lambda client: ledger.take(client, self._prefix))
         return account is not None and account.total == count and not account.pending
 
-    def _ask(self, question: Callable[[Wire], Awaitable[T]]) -> T | None:
+    def _ask(self, question: Callable[[KafkaClient], Awaitable[T]]) -> T | None:
         """Ask the broker from here: a command of its own for every look would take the workers' processor time."""
 
         async def ask() -> T | None:
@@ -132,8 +132,8 @@ class Pipeline:
             connection = self._kafka or run.announced("")
             if connection is None:
                 return None
-            async with Wire(connection, timeout_s=5.0) as wire:
-                return await question(wire)
+            async with KafkaClient(connection, timeout_s=5.0) as client:
+                return await question(client)
 
         with suppress(StreamsError, KafkaError):
             return asyncio.run(ask())

@@ -14,10 +14,10 @@ import pytest
 from processors.diversity.fold import Diversity
 from processors.diversity.seen import SeenIds
 from schemas import Embedding, Sample, Score, encode
-from streams.kafka import Wire
+from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
 from streams.topics.reading import records, sample_of
-from streams.topics.table import partitions_of
+from streams.topics.table import TopicName, partitions_of
 from tests.conftest import embedded_and_slowly_kafka
 from tests.streams.staged_work import arrived, feed, feed_raw, index_of, letters, make_topics, number, until
 
@@ -47,22 +47,23 @@ async def start(directory: Path, broker: Connection, *words: str) -> asyncio.sub
         return await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
 
 
-async def committed_all(wire: Wire, prefix: str, group: str, noun: str) -> bool:
-    tps = partitions_of(prefix, noun)
-    ends = {tp: end for tp, end in (await wire.end_offsets(tps)).items() if end}
-    return await wire.committed(f"{prefix}-{group}", tps) == ends
+async def committed_all(client: KafkaClient, prefix: str, group: str, name: TopicName) -> bool:
+    tps = partitions_of(prefix, name)
+    ends = {tp: end for tp, end in (await client.end_offsets(tps)).items() if end}
+    return await client.committed(f"{prefix}-{group}", tps) == ends
 
 
 async def killed_and_restarted(directory: Path, broker: Connection, prefix: str, work: str, point: str) -> None:
     """Run until it kills itself at the point, then once more undisturbed until all is committed."""
-    group, noun = ("diversity", "scored") if work == "diversity" else ("copy", "answers")
+    group = "diversity" if work == "diversity" else "copy"
+    name: TopicName = "scored" if work == "diversity" else "answers"
     nth = "1" if point == "during recovery" else str(random.Random(point + work).randint(2, 4))
     killed = await start(directory, broker, prefix, work, point, nth)
     assert await asyncio.wait_for(killed.wait(), 60) == -signal.SIGKILL
     again = await start(directory, broker, prefix, work, "none", "0")
     try:
-        async with Wire(broker) as wire:
-            await until(lambda: committed_all(wire, prefix, group, noun), 60)
+        async with KafkaClient(broker) as client:
+            await until(lambda: committed_all(client, prefix, group, name), 60)
     finally:
         again.terminate()
         await asyncio.wait_for(again.wait(), 30)
@@ -75,9 +76,9 @@ async def test_nothing_is_lost(broker: Connection, prefix: str, tmp_path: Path, 
         await make_topics(broker, mine)
         await feed(broker, mine, [number(i) for i in range(RECORDS)])
         await killed_and_restarted(tmp_path / str(index), broker, mine, work, point)
-        async with Wire(broker) as wire:
-            came = {index_of(sample) for sample in await arrived(wire, mine)}
-            dead = {letter.identity for letter, _ in await letters(wire, mine)}
+        async with KafkaClient(broker) as client:
+            came = {index_of(sample) for sample in await arrived(client, mine)}
+            dead = {letter.identity for letter, _ in await letters(client, mine)}
         assert came == {i for i in range(RECORDS) if i % 10 != 9}, point
         assert dead == {number(i).sample_id for i in range(RECORDS) if i % 10 == 9}, point
 
@@ -114,13 +115,13 @@ def scored(index: int) -> Sample:
     )
 
 
-async def decisions(wire: Wire, prefix: str) -> Counter[tuple[str, bytes]]:
+async def decisions(client: KafkaClient, prefix: str) -> Counter[tuple[str, bytes]]:
     """Every record of both sinks, byte for byte."""
     return Counter(
         [
-            (noun, encode(sample))
-            for noun in ("curated", "rejected")
-            async for _, record in records(wire, prefix, noun)
+            (name, encode(sample))
+            for name in ("curated", "rejected")
+            async for _, record in records(client, prefix, name)
             if (sample := sample_of(record))
         ]
     )
@@ -140,12 +141,12 @@ async def test_decisions_are_those_of_an_undisturbed_run_and_stand_once(
             await killed_and_restarted(tmp_path / name, broker, mine, "diversity", point)
         else:
             worker = await start(tmp_path / name, broker, mine, "diversity", "none", "0")
-            async with Wire(broker) as wire:
-                await until(lambda: committed_all(wire, mine, "diversity", "scored"), 60)
+            async with KafkaClient(broker) as client:
+                await until(lambda: committed_all(client, mine, "diversity", "scored"), 60)
             worker.terminate()
             await asyncio.wait_for(worker.wait(), 30)
-        async with Wire(broker) as wire:
-            return await decisions(wire, mine)
+        async with KafkaClient(broker) as client:
+            return await decisions(client, mine)
 
     async with asyncio.TaskGroup() as group:
         undisturbed = group.create_task(run("calm", "none"))
@@ -170,18 +171,18 @@ async def test_a_stage_that_is_killed_again_and_again_decides_as_one_that_never_
         killed = await start(tmp_path / "run", broker, prefix, "diversity", point, str(nth))
         assert await asyncio.wait_for(killed.wait(), 60) == -signal.SIGKILL, point
     last = await start(tmp_path / "run", broker, prefix, "diversity", "none", "0")
-    async with Wire(broker) as wire:
-        await until(lambda: committed_all(wire, prefix, "diversity", "scored"), 60)
+    async with KafkaClient(broker) as client:
+        await until(lambda: committed_all(client, prefix, "diversity", "scored"), 60)
         last.terminate()
         await asyncio.wait_for(last.wait(), 30)
-        assert await decisions(wire, prefix) == await decided_here(wire, prefix)
+        assert await decisions(client, prefix) == await decided_here(client, prefix)
 
 
-async def decided_here(wire: Wire, prefix: str) -> Counter[tuple[str, bytes]]:
+async def decided_here(client: KafkaClient, prefix: str) -> Counter[tuple[str, bytes]]:
     """What a fold in this process decides about the same records: no stage, no broker's output, no crash."""
     fold = Diversity(seen=SeenIds(":memory:"))
     found: Counter[tuple[str, bytes]] = Counter()
-    async for _, record in records(wire, prefix, "scored"):
+    async for _, record in records(client, prefix, "scored"):
         sample = sample_of(record)
         decided = fold.decide(sample, record.offset) if sample else None
         if decided is not None and decided.decision is not None:

@@ -14,10 +14,11 @@ import pytest
 from processors.llm.budget import Budget
 from schemas import Prompt, Sample, derived_id, sample_id
 from streams.inspection.ledger import take
-from streams.kafka import Wire
+from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
 from streams.language_models import endpoints
 from streams.settings import load
+from streams.topics.table import TopicName
 from tests.conftest import embedded_and_slowly_kafka
 from tests.integration.test_killed import committed_all
 from tests.processors.llm.staged_server import Raw, StagedServer, Staging, staged
@@ -93,8 +94,8 @@ async def stop(process: asyncio.subprocess.Process) -> None:
 
 
 async def until_answered(broker: Connection, prefix: str) -> None:
-    async with Wire(broker) as wire:
-        await until(lambda: committed_all(wire, prefix, "answering", "prompts"), 120)
+    async with KafkaClient(broker) as client:
+        await until(lambda: committed_all(client, prefix, "answering", "prompts"), 120)
 
 
 def asked(server: StagedServer) -> Counter[tuple[str, Any]]:
@@ -108,9 +109,9 @@ def repeated(server: StagedServer) -> int:
     return calls.total() - len(calls)
 
 
-async def ids_in(broker: Connection, prefix: str, noun: str = "answers") -> set[str]:
-    async with Wire(broker) as wire:
-        return {sample.sample_id for sample in await arrived(wire, prefix, noun)}
+async def ids_in(broker: Connection, prefix: str, name: TopicName = "answers") -> set[str]:
+    async with KafkaClient(broker) as client:
+        return {sample.sample_id for sample in await arrived(client, prefix, name)}
 
 
 async def test_kill_9_with_200_calls_in_flight(
@@ -140,8 +141,8 @@ async def test_kill_9_with_200_calls_in_flight(
         await stop(again)
         assert 0 < repeated(server) <= 200
         assert len(asked(server)) == 600
-    async with Wire(broker) as wire:
-        ledger = await take(wire, prefix)
+    async with KafkaClient(broker) as client:
+        ledger = await take(client, prefix)
     assert ledger.balanced
     assert ledger.total == ledger.pending["answers"] == 600
     assert await ids_in(broker, prefix) == {sample.sample_id for sample in samples}
@@ -168,8 +169,8 @@ async def test_kill_9_at_every_point_between_a_call_and_its_ack(
             assert repeated(server) <= 8, point
         both = [(one.sample_id, derived_id(one.sample_id, "answering", "2")) for one in samples]
         assert await ids_in(broker, mine) == {identity for pair in both for identity in pair}, point
-        async with Wire(broker) as wire:
-            assert (await take(wire, mine)).balanced, point
+        async with KafkaClient(broker) as client:
+            assert (await take(client, mine)).balanced, point
 
     async with asyncio.TaskGroup() as group:
         for index, point in enumerate(POINTS):
@@ -241,8 +242,8 @@ async def test_neither_key_nor_prompt_nor_answer_is_ever_logged(
         await until_answered(embedded, prefix)
         await stop(worker)
         assert {headers["authorization"] for headers, _ in server.requests} == {f"Bearer {KEY}"}
-    async with Wire(embedded) as wire:
-        dead = [letter for letter, _ in await letters(wire, prefix)]
+    async with KafkaClient(embedded) as client:
+        dead = [letter for letter, _ in await letters(client, prefix)]
     assert len(dead) >= 4  # those that the endpoint refused
     log = (tmp_path / "run" / "worker.log").read_text()
     assert "dead letter" in log

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from schemas import Sample, derived_id
 from streams.inspection.ledger import take
-from streams.kafka import Wire
+from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
 from tests.conftest import embedded_and_slowly_kafka
 from tests.integration.test_killed import committed_all
@@ -78,22 +78,22 @@ async def test_kill_9_at_every_point_between_a_call_and_its_ack(
         mine = f"{prefix}{index}"
         await make_topics(broker, mine)
         await feed(broker, mine, SAMPLES, "collected")
-        async with staged(Staging(latency_s=0.1)) as (server, url), Wire(broker) as wire:
+        async with staged(Staging(latency_s=0.1)) as (server, url), KafkaClient(broker) as client:
             file = written(tmp_path / str(index), broker, mine, url)
             killed = await start(file, broker, point, random.Random(point).randint(4, 12))
             assert await asyncio.wait_for(killed.wait(), 90) == -signal.SIGKILL, point
             again = await start(file, broker)
-            await until(lambda: committed_all(wire, mine, "rewriting", "collected"), 90)
+            await until(lambda: committed_all(client, mine, "rewriting", "collected"), 90)
             again.terminate()
             await asyncio.wait_for(again.wait(), 30)
             calls = 2 * sum("birds" in sample.prompt.instruction for sample in SAMPLES)
             assert calls <= len(server.requests) <= calls + 2 * IN_FLIGHT, point
-            came = {one.sample_id for noun in ("prompts", "scored") for one in await arrived(wire, mine, noun)}
+            came = {one.sample_id for name in ("prompts", "scored") for one in await arrived(client, mine, name)}
             assert came == set().union(*map(made_of, SAMPLES)), point
-            ledger = await take(wire, mine)
+            ledger = await take(client, mine)
             assert ledger.balanced, point
             assert ledger.total == len(came), point
-            assert await letters(wire, mine) == [], point
+            assert await letters(client, mine) == [], point
 
     async with asyncio.TaskGroup() as group:
         for index, point in enumerate(POINTS):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.kafka import Wire
+from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
 from tests.conftest import real_kafka
 from tests.integration.test_killed import RECORDS, committed_all, start
@@ -33,17 +33,17 @@ async def worker(
 
 
 async def all_through(kafka: Connection, prefix: str) -> None:
-    async with Wire(kafka, timeout_s=60) as wire:
-        await until(lambda: committed_all(wire, prefix, "copy", "answers"), 90)
-        assert {index_of(s) for s in await arrived(wire, prefix)} == {i for i in range(RECORDS) if i % 10 != 9}
-        assert len({letter.identity for letter, _ in await letters(wire, prefix)}) == RECORDS // 10
+    async with KafkaClient(kafka, timeout_s=60) as client:
+        await until(lambda: committed_all(client, prefix, "copy", "answers"), 90)
+        assert {index_of(s) for s in await arrived(client, prefix)} == {i for i in range(RECORDS) if i % 10 != 9}
+        assert len({letter.identity for letter, _ in await letters(client, prefix)}) == RECORDS // 10
 
 
 async def some_through(kafka: Connection, prefix: str) -> None:
-    async with Wire(kafka) as wire:
+    async with KafkaClient(kafka) as client:
 
         async def begun() -> bool:
-            return len(await arrived(wire, prefix)) > 20
+            return len(await arrived(client, prefix)) > 20
 
         await until(begun, 60)
 

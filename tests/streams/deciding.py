@@ -10,7 +10,7 @@ from processors.diversity.config import DiversityConfig
 from processors.diversity.seen import SeenIds
 from schemas import Sample, encode
 from streams.delivery.microbatch import BatchLimits
-from streams.kafka import Wire
+from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
 from streams.processes.worker import Exit, Worker
 from streams.rundir import RunDir
@@ -36,11 +36,11 @@ async def decide(connection: Connection, settings: Settings, samples: Sequence[S
     worker = Worker(_stage(seen), settings, connection, RunDir(settings.dir), 0)
     task = asyncio.create_task(worker.run())
     try:
-        async with Wire(connection) as wire:
+        async with KafkaClient(connection) as client:
             tps = partitions_of(prefix, "scored")
 
             async def done() -> bool:
-                return await wire.committed(f"{prefix}-diversity", tps) == await wire.end_offsets(tps)
+                return await client.committed(f"{prefix}-diversity", tps) == await client.end_offsets(tps)
 
             await staged_work.until(done, 60)
     finally:

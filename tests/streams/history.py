@@ -5,10 +5,10 @@ from typing import Literal
 
 from schemas import DeadLetter, Decision, Sample, Step, encode
 from schemas.dead_letter import identity_header
-from streams.delivery.producer import Message, open_sender
-from streams.kafka import Wire
+from streams.delivery.producer import OutgoingRecord, open_sender
+from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
-from streams.topics.table import partitions_of
+from streams.topics.table import TopicName, partitions_of
 from tests.streams.staged_work import feed_raw
 
 ONE_KEY = b"k"
@@ -22,13 +22,18 @@ def decided(sample: Sample, outcome: Literal["curated", "rejected"] = "curated",
 
 
 def letter_of(
-    prefix: str, sample: Sample, stage: str = "scoring", noun: str = "answers", identity: str = "", offset: int = 0
+    prefix: str,
+    sample: Sample,
+    stage: str = "scoring",
+    name: TopicName = "answers",
+    identity: str = "",
+    offset: int = 0,
 ) -> DeadLetter:
     """The dead letter of a sample that `stage` could not process."""
     return DeadLetter(
         key=sample.sample_id.encode(),
         value=encode(sample),
-        topic=f"{prefix}.{noun}",
+        topic=f"{prefix}.{name}",
         partition=0,
         offset=offset,
         stage=stage,
@@ -39,28 +44,30 @@ def letter_of(
     )
 
 
-async def feed_in_order(connection: Connection, prefix: str, samples: Sequence[Sample], noun: str = "answers") -> None:
+async def feed_in_order(
+    connection: Connection, prefix: str, samples: Sequence[Sample], name: TopicName = "answers"
+) -> None:
     """Send samples to one partition of a topic."""
-    await feed_raw(connection, prefix, [(ONE_KEY, encode(sample)) for sample in samples], noun)
+    await feed_raw(connection, prefix, [(ONE_KEY, encode(sample)) for sample in samples], name)
 
 
 async def feed_replayed(connection: Connection, topic: str, identity: str, value: bytes) -> None:
     """Send a record as a replay sends it."""
     async with open_sender(connection) as sender:
-        await sender.send(Message(topic=topic, value=value, headers=identity_header(identity)))
+        await sender.send(OutgoingRecord(topic=topic, value=value, headers=identity_header(identity)))
 
 
 async def bury(connection: Connection, prefix: str, letters: Sequence[DeadLetter]) -> None:
     """Send dead letters."""
     async with open_sender(connection) as sender:
         for letter in letters:
-            message = Message(
+            message = OutgoingRecord(
                 topic=f"{prefix}.dead-letters", key=letter.key, value=letter.value, headers=letter.headers()
             )
             await sender.send(message)
 
 
-async def commit(wire: Wire, prefix: str, stage: str, source: str, count: int | None = None) -> None:
+async def commit(client: KafkaClient, prefix: str, stage: str, source: TopicName, count: int | None = None) -> None:
     """Commit as `stage` does: the first `count` records of every partition that has some, or all there are."""
-    ends = {tp: end for tp, end in (await wire.end_offsets(partitions_of(prefix, source))).items() if end}
-    await wire.commit(f"{prefix}-{stage}", {tp: end if count is None else count for tp, end in ends.items()})
+    ends = {tp: end for tp, end in (await client.end_offsets(partitions_of(prefix, source))).items() if end}
+    await client.commit(f"{prefix}-{stage}", {tp: end if count is None else count for tp, end in ends.items()})

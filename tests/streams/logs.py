@@ -7,28 +7,28 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
-from streams.kafka import TP, Record, Wire
+from streams.kafka import TP, KafkaClient, Record
 from streams.kafka.connection import Connection
 
 MAX_BYTES = 10 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class Content:
     value: bytes | None
     key: bytes | None = None
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
 VARIED = (
-    Message(b"plain", b"k1"),
-    Message(None, b"tombstone"),
-    Message(
+    Content(b"plain", b"k1"),
+    Content(None, b"tombstone"),
+    Content(
         "中文的值".encode(), "键".encode(), (("语言", "中文".encode()), ("twice", b"1"), ("twice", b"2"), ("none", b""))
     ),
-    Message(b"", None),
-    Message(b"\x00\xff" * 2_500_000, b"5 MB"),
-    Message(b"last", b"k1"),
+    Content(b"", None),
+    Content(b"\x00\xff" * 2_500_000, b"5 MB"),
+    Content(b"last", b"k1"),
 )
 
 
@@ -47,7 +47,7 @@ async def create(
         await admin.close()
 
 
-async def produce(connection: Connection, tp: TP, messages: Iterable[Message], per_batch: int = 1) -> None:
+async def produce(connection: Connection, tp: TP, messages: Iterable[Content], per_batch: int = 1) -> None:
     """Send the messages, `per_batch` of them at a time, each lot confirmed before the next."""
     producer = AIOKafkaProducer(**connection.aiokafka(), max_request_size=MAX_BYTES, linger_ms=5, acks="all")
     await producer.start()
@@ -64,14 +64,14 @@ async def produce(connection: Connection, tp: TP, messages: Iterable[Message], p
         await producer.stop()
 
 
-async def read_all(wire: Wire, tp: TP) -> list[Record]:
-    (start,) = (await wire.start_offsets([tp])).values()
-    (end,) = (await wire.end_offsets([tp])).values()
-    return [record async for record in wire.read(tp, start, end)]
+async def read_all(client: KafkaClient, tp: TP) -> list[Record]:
+    (start,) = (await client.start_offsets([tp])).values()
+    (end,) = (await client.end_offsets([tp])).values()
+    return [record async for record in client.read(tp, start, end)]
 
 
-def contents(records: Iterable[Record]) -> list[Message]:
-    return [Message(record.value, record.key, record.headers) for record in records]
+def contents(records: Iterable[Record]) -> list[Content]:
+    return [Content(record.value, record.key, record.headers) for record in records]
 
 
 def batch(base: int, values: Sequence[bytes]) -> bytes:

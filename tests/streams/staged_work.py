@@ -11,9 +11,9 @@ from processors.errors import ProcessorError
 from schemas import Answer, DeadLetter, Prompt, Sample, encode, sample_id
 from streams.delivery.agent import GroupTimes
 from streams.delivery.microbatch import BatchLimits
-from streams.delivery.outcomes import Output, Policy
-from streams.delivery.producer import Message, open_sender
-from streams.kafka import Record, Wire
+from streams.delivery.outcomes import Output, RetryPolicy
+from streams.delivery.producer import OutgoingRecord, open_sender
+from streams.kafka import KafkaClient, Record
 from streams.kafka.connection import Connection
 from streams.processes.worker import Exit, Worker
 from streams.rundir import RunDir
@@ -21,7 +21,7 @@ from streams.settings import Settings, WorkerSettings
 from streams.stages.base import Stage
 from streams.topics import admin
 from streams.topics.reading import records, sample_of
-from streams.topics.table import partitions_of
+from streams.topics.table import TopicName, partitions_of
 
 Process = Callable[[Sample], Awaitable[Sequence[Output]]]
 
@@ -87,7 +87,7 @@ def settings(directory: Path, prefix: str, **worker: Any) -> Settings:
         dir=directory,
         prefix=prefix,
         group=GroupTimes(session_s=6.0, rebalance_s=20.0, commit_s=0.1),
-        retry=Policy(max_attempts=3, first_wait_s=0.02, longest_wait_s=0.1, max_crashes=2),
+        retry=RetryPolicy(max_attempts=3, first_wait_s=0.02, longest_wait_s=0.1, max_crashes=2),
         worker=WorkerSettings(**({"drain_s": 5.0} | worker)),
     )
 
@@ -125,28 +125,28 @@ async def make_topics(connection: Connection, prefix: str) -> None:
     await until(there)
 
 
-async def feed(connection: Connection, prefix: str, samples: Sequence[Sample], noun: str = "answers") -> None:
+async def feed(connection: Connection, prefix: str, samples: Sequence[Sample], name: TopicName = "answers") -> None:
     """Send samples, confirmed."""
-    await feed_raw(connection, prefix, [(s.sample_id.encode(), encode(s)) for s in samples], noun)
+    await feed_raw(connection, prefix, [(s.sample_id.encode(), encode(s)) for s in samples], name)
 
 
 async def feed_raw(
-    connection: Connection, prefix: str, pairs: Sequence[tuple[bytes | None, bytes | None]], noun: str = "answers"
+    connection: Connection, prefix: str, pairs: Sequence[tuple[bytes | None, bytes | None]], name: TopicName = "answers"
 ) -> None:
     """Send any bytes, confirmed."""
     async with open_sender(connection) as sender:
-        refused = await sender.send_all([Message(topic=f"{prefix}.{noun}", key=k, value=v) for k, v in pairs])
+        refused = await sender.send_all([OutgoingRecord(topic=f"{prefix}.{name}", key=k, value=v) for k, v in pairs])
     assert not any(refused)
 
 
-async def arrived(wire: Wire, prefix: str, noun: str = "scored") -> list[Sample]:
+async def arrived(client: KafkaClient, prefix: str, name: TopicName = "scored") -> list[Sample]:
     """The samples in a topic."""
-    return [s async for _, record in records(wire, prefix, noun) if (s := sample_of(record))]
+    return [s async for _, record in records(client, prefix, name) if (s := sample_of(record))]
 
 
-async def letters(wire: Wire, prefix: str) -> list[tuple[DeadLetter, Record]]:
+async def letters(client: KafkaClient, prefix: str) -> list[tuple[DeadLetter, Record]]:
     """The dead letters, with their records."""
-    found = [record async for _, record in records(wire, prefix, "dead-letters")]
+    found = [record async for _, record in records(client, prefix, "dead-letters")]
     return [(DeadLetter.from_record(r.key, r.value, r.headers, r.timestamp_ms), r) for r in found]
 
 
@@ -157,9 +157,9 @@ async def until(condition: Callable[[], Awaitable[bool]], timeout_s: float = 40.
             await asyncio.sleep(0.05)
 
 
-async def finished(wire: Wire, prefix: str) -> bool:
+async def finished(client: KafkaClient, prefix: str) -> bool:
     """Whether everything in `answers` is committed by the test's stage."""
     tps = partitions_of(prefix, "answers")
-    return await wire.committed(f"{prefix}-copy", tps) == {
-        tp: end for tp, end in (await wire.end_offsets(tps)).items() if end
+    return await client.committed(f"{prefix}-copy", tps) == {
+        tp: end for tp, end in (await client.end_offsets(tps)).items() if end
     }

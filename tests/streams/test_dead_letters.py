@@ -9,33 +9,34 @@ from schemas.dead_letter import identity_of
 from streams import dead_letters
 from streams.dead_letters import Replayed
 from streams.delivery.crashes import Crashes
-from streams.delivery.offset_tracker import Watermark
-from streams.delivery.outcomes import Fates, Policy
+from streams.delivery.offset_tracker import OffsetTracker
+from streams.delivery.outcomes import Outcomes, RetryPolicy
 from streams.delivery.producer import open_sender
-from streams.kafka import Record, Wire
+from streams.kafka import KafkaClient, Record
 from streams.kafka.connection import Connection
 from streams.topics.reading import records
+from streams.topics.table import TopicName
 from tests.streams.delivery.test_offset_tracker import Fetched
 from tests.streams.history import bury, letter_of
 from tests.streams.staged_work import letters, make_topics, number
 
 
 async def replay(connection: Connection, prefix: str, stage: str | None = None, everything: bool = False) -> Replayed:
-    async with Wire(connection) as wire, open_sender(connection) as sender:
-        return await dead_letters.replay(wire, prefix, sender, stage, everything)
+    async with KafkaClient(connection) as client, open_sender(connection) as sender:
+        return await dead_letters.replay(client, prefix, sender, stage, everything)
 
 
-async def sent_back(connection: Connection, prefix: str, noun: str = "answers") -> list[Record]:
-    async with Wire(connection) as wire:
-        return [record async for _, record in records(wire, prefix, noun)]
+async def sent_back(connection: Connection, prefix: str, name: TopicName = "answers") -> list[Record]:
+    async with KafkaClient(connection) as client:
+        return [record async for _, record in records(client, prefix, name)]
 
 
 async def test_dead_letters_are_read_with_their_story(broker: Connection, prefix: str) -> None:
     await make_topics(broker, prefix)
     written = [letter_of(prefix, number(i), offset=i) for i in range(3)]
     await bury(broker, prefix, written)
-    async with Wire(broker) as wire:
-        found = [stored async for stored in dead_letters.read(wire, prefix)]
+    async with KafkaClient(broker) as client:
+        found = [stored async for stored in dead_letters.read(client, prefix)]
     assert [stored.offset for stored in found] == [0, 1, 2]
     assert [replace(stored.letter, timestamp_ms=0) for stored in found] == written
     data = found[2].data()
@@ -50,7 +51,7 @@ async def test_a_replay_sends_the_bytes_with_their_identity_and_a_second_one_not
 ) -> None:
     await make_topics(broker, prefix)
     noise = replace(letter_of(prefix, number(9), identity="t/0/9"), key=None, value=bytes(range(256)))
-    await bury(broker, prefix, [letter_of(prefix, number(0)), noise, letter_of(prefix, number(1), noun="scored")])
+    await bury(broker, prefix, [letter_of(prefix, number(0)), noise, letter_of(prefix, number(1), name="scored")])
     assert await replay(broker, prefix) == Replayed(sent=3, unplaced=0)
     found = {identity_of(r.headers): (r.key, r.value) for r in await sent_back(broker, prefix)}
     first = number(0)
@@ -109,13 +110,15 @@ async def test_a_second_failure_is_known_as_the_same_record(embedded: Connection
     first = replace(letter_of(prefix, number(0), identity=f"{prefix}.answers/3/41"), value=b"noise")
     await bury(embedded, prefix, [first])
     await replay(embedded, prefix)
-    async with Wire(embedded) as wire, open_sender(embedded) as sender:
-        ((tp, record),) = [pair async for pair in records(wire, prefix, "answers")]
+    async with KafkaClient(embedded) as client, open_sender(embedded) as sender:
+        ((tp, record),) = [pair async for pair in records(client, prefix, "answers")]
         assert (tp.partition, record.offset) != (3, 41)
         fetched = Fetched(record.offset, tp.topic, tp.partition, 0, record.key, record.value, record.headers)
-        fates = Fates("scoring", prefix, sender, Policy(), Crashes(tmp_path / "c.json"), fail=lambda error: None)
-        await fates.bury(Watermark().deliver(fetched), InvalidSample("still"))
-        one, two = [letter for letter, _ in await letters(wire, prefix)]
+        outcomes = Outcomes(
+            "scoring", prefix, sender, RetryPolicy(), Crashes(tmp_path / "c.json"), fail=lambda error: None
+        )
+        await outcomes.dead_letter(OffsetTracker().deliver(fetched), InvalidSample("still"))
+        one, two = [letter for letter, _ in await letters(client, prefix)]
     assert one.identity == two.identity == f"{prefix}.answers/3/41"
     assert (two.topic, two.partition, two.offset, two.message) == (tp.topic, tp.partition, record.offset, "still")
     assert two.value == b"noise"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from processors.diversity.calibration import Seeds, calibrate, embed_seeds
+from processors.diversity.calibration import SeedVectors, calibrate, embed_seeds
 from processors.diversity.clusterers import build, new_cluster_distance
 from processors.diversity.config import DiversityConfig
 from processors.diversity.stream_kmeans import StreamKMeans
@@ -15,24 +15,24 @@ from processors.skills import LIBRARY, load_skills
 
 
 @pytest.fixture(scope="module")
-def seeds(embedder: Embedder) -> Seeds:
+def seeds(embedder: Embedder) -> SeedVectors:
     return embed_seeds(load_skills(LIBRARY).values(), embedder.embed)
 
 
-def moved(seeds: Seeds, towards: NDArray[np.float32]) -> Seeds:
+def moved(seeds: SeedVectors, towards: NDArray[np.float32]) -> SeedVectors:
     """Another model's vectors: all have `towards` in common, so that unrelated texts are close together."""
     vectors = seeds.vectors + towards
     return replace(seeds, vectors=vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
 
-def test_for_minilm_it_lands_where_it_was_measured(seeds: Seeds) -> None:
+def test_for_minilm_it_lands_where_it_was_measured(seeds: SeedVectors) -> None:
     found = calibrate(seeds)
     assert found is not None
     assert found.new_cluster_distance == pytest.approx(0.55, abs=0.02)
     assert found.near_duplicate == pytest.approx(0.90, abs=0.01)
 
 
-def test_a_model_that_puts_everything_close_together_gets_shorter_distances(seeds: Seeds) -> None:
+def test_a_model_that_puts_everything_close_together_gets_shorter_distances(seeds: SeedVectors) -> None:
     common = np.full(seeds.vectors.shape[1], 0.8 / np.sqrt(seeds.vectors.shape[1]), np.float32)
     close = moved(seeds, common)
     found = calibrate(close)
@@ -46,9 +46,9 @@ def test_a_model_that_puts_everything_close_together_gets_shorter_distances(seed
     )
 
 
-def test_a_language_that_the_model_does_not_know_has_no_say(seeds: Seeds) -> None:
+def test_a_language_that_the_model_does_not_know_has_no_say(seeds: SeedVectors) -> None:
     english = [i for i, language in enumerate(seeds.languages) if language == "en"]
-    only = Seeds(
+    only = SeedVectors(
         texts=tuple(seeds.texts[i] for i in english),
         task_types=tuple(seeds.task_types[i] for i in english),
         languages=("en",) * len(english),
@@ -57,14 +57,14 @@ def test_a_language_that_the_model_does_not_know_has_no_say(seeds: Seeds) -> Non
     assert calibrate(only) == calibrate(seeds)
 
 
-def test_too_few_seeds_calibrate_nothing(seeds: Seeds) -> None:
-    few = Seeds(texts=("a",), task_types=("t",), languages=("en",), vectors=seeds.vectors[:1])
+def test_too_few_seeds_calibrate_nothing(seeds: SeedVectors) -> None:
+    few = SeedVectors(texts=("a",), task_types=("t",), languages=("en",), vectors=seeds.vectors[:1])
     assert calibrate(few) is None
     one_type = replace(seeds, task_types=("same",) * len(seeds.texts))
     assert calibrate(one_type) is None
     assert new_cluster_distance(DiversityConfig(), few) == 0.55
 
 
-def test_a_setting_is_stronger(seeds: Seeds) -> None:
+def test_a_setting_is_stronger(seeds: SeedVectors) -> None:
     assert new_cluster_distance(DiversityConfig(new_cluster_distance=0.3), seeds) == 0.3
     assert new_cluster_distance(DiversityConfig(), seeds) == pytest.approx(0.55, abs=0.02)

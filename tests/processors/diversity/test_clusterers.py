@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from river import cluster
 
-from processors.diversity.calibration import Seeds
+from processors.diversity.calibration import SeedVectors
 from processors.diversity.clusterers import RiverClusters, build, nearest
 from processors.diversity.config import ClustererName, DiversityConfig
 from tests.processors.diversity.test_stream_kmeans import unit_rows
 
-LIBRARY = Seeds(
+LIBRARY = SeedVectors(
     texts=tuple("abcdefghij"), task_types=tuple("ttttttuuuu"), languages=("en",) * 10, vectors=unit_rows(10, 32, seed=9)
 )
 

@@ -10,7 +10,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from processors.export import CONTAINERS, FORMATS, DatasetWriter, ExportConfig, verify
-from processors.export.manifest import OTHER, UNKNOWN, Tally
+from processors.export.manifest import OTHER, UNKNOWN, ExportTally
 from processors.ingestion import Reading, open_rows, to_sample
 from schemas import Answer, Decision, Message, Prompt, Sample, Score, sample_id
 
@@ -143,7 +143,7 @@ def test_interrupted_export_leaves_the_one_before(tmp_path: Path) -> None:
 
 
 def test_quantiles_of_many_come_from_a_fair_sample() -> None:
-    tally = Tally(random.Random(0), reservoir=2000)
+    tally = ExportTally(random.Random(0), reservoir=2000)
     for number in range(20_000):
         tally.add(SAMPLES[number // 200])
     ifd = tally.ifd()
@@ -153,7 +153,7 @@ def test_quantiles_of_many_come_from_a_fair_sample() -> None:
 
 
 def test_names_without_end_are_counted_as_others() -> None:
-    tally = Tally(random.Random(0))
+    tally = ExportTally(random.Random(0))
     for number in range(500):
         tally.add(replace(SAMPLES[0], task_type=f"type {number}"))
     assert len(tally.counts["task_type"]) == 201

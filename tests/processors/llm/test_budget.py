@@ -18,7 +18,7 @@ from processors.errors import Outage
 from processors.llm import budget as budget_module
 from processors.llm.budget import Budget, BudgetSpent, Reservation
 from processors.llm.config import Allowance, BudgetConfig, EndpointConfig
-from processors.llm.spend import Amount, ScopeState
+from processors.llm.spend import ScopeState, Spend
 from tests.processors.llm.spender import PREDICTED
 
 ROOT = Path(__file__).parents[3]
@@ -57,7 +57,7 @@ def test_a_call_counts_in_the_total_in_its_stage_and_in_its_endpoint(budget: Bud
         ("endpoint:local", 0, 0, 0),
         ("endpoint:strong", 70, 30, 0),
     ]
-    assert state(budget, "endpoint:strong").left == Amount(-100, 250_000_000 - 90_000_000)
+    assert state(budget, "endpoint:strong").left == Spend(-100, 250_000_000 - 90_000_000)
 
 
 def test_what_is_in_flight_counts_before_it_is_spent(budget: Budget) -> None:
@@ -88,7 +88,7 @@ def test_the_message_tells_the_scope_the_figures_and_the_remedy(budget: Budget) 
 def test_a_refused_call_reserves_nothing_anywhere(budget: Budget) -> None:
     with pytest.raises(BudgetSpent):
         reserve(budget, 1, 0.3, at="strong")
-    assert all(it.taken == Amount() for it in budget.states())
+    assert all(it.taken == Spend() for it in budget.states())
 
 
 def test_a_scope_is_exhausted_while_calls_are_refused(budget: Budget) -> None:
@@ -113,7 +113,7 @@ def test_without_limits_everything_is_accounted_for() -> None:
     budget.settle(reserve(budget, 10**9, 1e6), tokens=10**9, usd=1e6)
     reserve(budget, 10**9, 1e6)
     assert [it.scope for it in budget.states()] == ["total", "stage:answering", "endpoint:local"]
-    assert state(budget).spent == Amount.of(tokens=10**9, usd=1e6)
+    assert state(budget).spent == Spend.of(tokens=10**9, usd=1e6)
     assert state(budget).exhausted == []
 
 
@@ -129,7 +129,7 @@ def test_money_adds_up_exactly() -> None:
     for _ in range(10):
         budget.settle(reserve(budget, 1, 0.1), tokens=1, usd=0.1)
     assert state(budget).spent.usd == 1.0
-    assert state(budget).left == Amount(-10, 0)
+    assert state(budget).left == Spend(-10, 0)
 
 
 def test_a_call_ends_once(budget: Budget) -> None:
@@ -151,10 +151,10 @@ def test_a_raise_is_added_to_the_configured_limit_for_good(path: Path, budget: B
     elsewhere.close()
     later = Budget(path, BudgetConfig(tokens=2000, stages={"answering": Allowance(tokens=700)}), ENDPOINTS)
     assert state(later, "stage:answering").limit.tokens == 750
-    assert state(later).limit == Amount(2000, 0)
+    assert state(later).limit == Spend(2000, 0)
     later.close()
     unlimited = Budget(path, BudgetConfig(), ENDPOINTS)
-    assert state(unlimited, "stage:answering").limit == Amount()
+    assert state(unlimited, "stage:answering").limit == Spend()
     unlimited.close()
 
 
@@ -179,7 +179,7 @@ def test_what_an_ended_owner_had_in_flight_is_presumed_spent(path: Path, budget:
     kept = reserve(living, 3)
     ended.close()
     found = state(budget)
-    assert (found.presumed, found.reserved.tokens) == (Amount.of(tokens=120, usd=0.1), 3)
+    assert (found.presumed, found.reserved.tokens) == (Spend.of(tokens=120, usd=0.1), 3)
     assert state(budget, "endpoint:local").left.tokens == -123
     living.settle(kept, tokens=2, usd=0)
     assert state(budget).spent.tokens == 2
@@ -230,7 +230,7 @@ def test_what_cannot_be_accounted_for_is_not_spent(
     budget.close()
 
 
-AMOUNTS = st.builds(Amount, st.integers(0, 60), st.integers(0, 6).map(lambda n: n * 10**8))
+AMOUNTS = st.builds(Spend, st.integers(0, 60), st.integers(0, 6).map(lambda n: n * 10**8))
 SHARES = st.floats(0, 1)
 
 
@@ -242,24 +242,24 @@ class Spending(RuleBasedStateMachine):
         self.directory = tempfile.TemporaryDirectory()
         self.budgets = [self.opened(), self.opened()]
         self.open: list[tuple[int, Reservation]] = []
-        self.sums: dict[tuple[str, str], Amount] = {}
-        self.limits = {"total": Amount(200, 10**9), "stage:answering": Amount(100, 0)}
-        self.limits |= {"endpoint:strong": Amount(0, 5 * 10**8)}
+        self.sums: dict[tuple[str, str], Spend] = {}
+        self.limits = {"total": Spend(200, 10**9), "stage:answering": Spend(100, 0)}
+        self.limits |= {"endpoint:strong": Spend(0, 5 * 10**8)}
 
     def opened(self) -> Budget:
         config = BudgetConfig(tokens=200, usd=1.0, stages={"answering": Allowance(tokens=100)})
         endpoints = {"strong": EndpointConfig(url=URL, budget_usd=0.5)}
         return Budget(Path(self.directory.name) / "budget.sqlite", config, endpoints)
 
-    def add(self, held: Reservation, kind: str, amount: Amount) -> None:
+    def add(self, held: Reservation, kind: str, amount: Spend) -> None:
         for scope in held.scopes:
             self.sums[scope, kind] = self.sum(scope, kind) + amount
 
-    def sum(self, scope: str, kind: str) -> Amount:
-        return self.sums.get((scope, kind), Amount())
+    def sum(self, scope: str, kind: str) -> Spend:
+        return self.sums.get((scope, kind), Spend())
 
-    def fits(self, scope: str, wanted: Amount) -> bool:
-        limit, taken = self.limits.get(scope, Amount()), Amount()
+    def fits(self, scope: str, wanted: Spend) -> bool:
+        limit, taken = self.limits.get(scope, Spend()), Spend()
         for kind in ("spent", "presumed", "reserved"):
             taken += self.sum(scope, kind)
         tokens = not limit.tokens or not wanted.tokens or taken.tokens + wanted.tokens <= limit.tokens
@@ -273,7 +273,7 @@ class Spending(RuleBasedStateMachine):
         endpoint=st.sampled_from(["strong", "local"]),
         wanted=AMOUNTS,
     )
-    def reserve(self, who: int, stage: str, endpoint: str, wanted: Amount) -> None:
+    def reserve(self, who: int, stage: str, endpoint: str, wanted: Spend) -> None:
         call: dict[str, Any] = {"stage": stage, "endpoint": endpoint, "tokens": wanted.tokens, "usd": wanted.usd}
         scopes = ("total", f"stage:{stage}", f"endpoint:{endpoint}")
         if full := [scope for scope in scopes if not self.fits(scope, wanted)]:
@@ -289,7 +289,7 @@ class Spending(RuleBasedStateMachine):
     @rule(draw=st.data(), share=SHARES)
     def settle(self, draw: Any, share: float) -> None:
         who, held = self.open.pop(draw.draw(st.integers(0, len(self.open) - 1)))
-        took = Amount(int(held.amount.tokens * share), int(held.amount.nano_usd * share))
+        took = Spend(int(held.amount.tokens * share), int(held.amount.nano_usd * share))
         self.budgets[who].settle(held, tokens=took.tokens, usd=took.usd)
         self.add(held, "reserved", -held.amount)
         self.add(held, "spent", took)
@@ -313,12 +313,12 @@ class Spending(RuleBasedStateMachine):
     @rule(who=st.integers(0, 1), tokens=st.integers(1, 50))
     def raise_limit(self, who: int, tokens: int) -> None:
         self.budgets[who].raise_limit("stage:answering", tokens=tokens)
-        self.limits["stage:answering"] += Amount(tokens)
+        self.limits["stage:answering"] += Spend(tokens)
 
     @invariant()
     def the_account_is_exact_and_within_the_limits(self) -> None:
         for it in self.budgets[0].states():
-            assert it.limit == self.limits.get(it.scope, Amount())
+            assert it.limit == self.limits.get(it.scope, Spend())
             for kind in ("spent", "presumed", "reserved"):
                 assert getattr(it, kind) == self.sum(it.scope, kind)
             assert not it.limit.tokens or it.taken.tokens <= it.limit.tokens
@@ -358,7 +358,7 @@ def test_processes_that_are_killed_never_spend_more_than_the_limit(path: Path, t
     budget = Budget(path, BudgetConfig(tokens=limit), {})
     total = state(budget)
     billed = bill.stat().st_size
-    assert total.reserved == Amount()
+    assert total.reserved == Spend()
     assert total.spent.tokens <= billed <= total.taken.tokens <= limit
     assert 0 < total.presumed.tokens <= kills * window * PREDICTED
     assert limit - total.taken.tokens < PREDICTED

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from processors.diversity.calibration import Seeds
+from processors.diversity.calibration import SeedVectors
 from processors.diversity.fold import Diversity
 from processors.diversity.seen import SeenIds
 from processors.reports.coverage import Coverage
@@ -18,12 +18,12 @@ from tests.processors.scored import scored, topic_stream
 CENTRES = unit_rows(12, 48, seed=5)
 
 
-def library(copies: int = 6, spread: float = 0.5) -> Seeds:
+def library(copies: int = 6, spread: float = 0.5) -> SeedVectors:
     """Seeds around twelve centres, one task type each."""
     rows = np.repeat(CENTRES, copies, axis=0) + spread * unit_rows(12 * copies, 48, seed=6)
     names = tuple(f"type {i // copies}" for i in range(12 * copies))
     vectors = np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
-    return Seeds(texts=names, task_types=names, languages=("en",) * len(names), vectors=vectors)
+    return SeedVectors(texts=names, task_types=names, languages=("en",) * len(names), vectors=vectors)
 
 
 def decided(samples: list[Sample]) -> list[Sample]:

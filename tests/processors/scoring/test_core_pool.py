@@ -8,7 +8,7 @@ import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from processors.scoring.core_pool import Cores, share_out
+from processors.scoring.core_pool import CorePool, share_out
 
 COSTS = st.lists(st.integers(min_value=1, max_value=40), max_size=60)
 BUDGET = st.integers(min_value=1, max_value=60)
@@ -44,7 +44,7 @@ def test_results_come_in_order_and_each_core_multiplies_alone() -> None:
         return item, torch.get_num_threads()
 
     before = torch.get_num_threads()
-    assert Cores(2).map(work, [3, 1]) == [(3, 1), (1, 1)]
+    assert CorePool(2).map(work, [3, 1]) == [(3, 1), (1, 1)]
     with ThreadPoolExecutor(1) as later:
         assert torch.get_num_threads() == later.submit(torch.get_num_threads).result() == before
 
@@ -52,9 +52,9 @@ def test_results_come_in_order_and_each_core_multiplies_alone() -> None:
 @pytest.mark.parametrize(("cores", "items"), [(1, [1, 2]), (2, [1])])
 def test_what_cannot_be_shared_stays_in_the_thread_of_the_caller(cores: int, items: list[int]) -> None:
     here = threading.current_thread()
-    assert Cores(cores).map(lambda _: threading.current_thread(), items) == [here] * len(items)
+    assert CorePool(cores).map(lambda _: threading.current_thread(), items) == [here] * len(items)
 
 
 def test_an_error_of_one_is_the_callers() -> None:
     with pytest.raises(ZeroDivisionError):
-        Cores(2).map(lambda item: 1 // item, [1, 0, 1])
+        CorePool(2).map(lambda item: 1 // item, [1, 0, 1])

@@ -25,7 +25,7 @@ from processors.models.checkpoints import CausalCheckpoint
 from processors.scoring import ifd
 from processors.scoring.decoders import obstacle
 from processors.scoring.ifd import Ifd, IfdScorer
-from processors.scoring.lm_head import VocabularyHead
+from processors.scoring.lm_head import LmHead
 from processors.scoring.packed_model import PackedModel, hooked
 from processors.scoring.segments import Segment, one_by_one
 from schemas import Prompt
@@ -150,8 +150,8 @@ def test_a_token_that_is_certain_keeps_its_small_nll_in_bfloat16() -> None:
     x, weight = torch.randn(50, 64), 0.1 * torch.randn(3000, 64)
     targets = torch.randint(3000, (50,))
     weight[targets] = 100 * x / x.square().sum(-1, keepdim=True) + 0.1 * torch.randn(50, 64)
-    exact = VocabularyHead(weight, torch.float32).nll(x, targets)
-    rounded = VocabularyHead(weight, torch.bfloat16).nll(x, targets)
+    exact = LmHead(weight, torch.float32).nll(x, targets)
+    rounded = LmHead(weight, torch.bfloat16).nll(x, targets)
     own = torch.nn.functional.cross_entropy(x @ weight.T, targets, reduction="none")
     torch.testing.assert_close(exact, own, rtol=1e-4, atol=1e-5)
     assert (rounded - exact).abs().max() < 1e-3

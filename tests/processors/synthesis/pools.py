@@ -1,7 +1,7 @@
 """Pools for tests."""
 
 from processors.skills import LIBRARY, load_skills
-from processors.synthesis.pool import STAGE, Pool
+from processors.synthesis.pool import NAME, Pool
 from processors.synthesis.seeds import seed_samples
 from schemas import Prompt, Sample, Step, sample_id
 
@@ -14,7 +14,7 @@ def human(instruction: str, task_type: str = "tales", language: str = "en", text
 
 def made(instruction: str, task_type: str = "tales", language: str = "en") -> Sample:
     """A prompt that synthesis made."""
-    return human(instruction, task_type, language).advance(Step(stage=STAGE, at=""))
+    return human(instruction, task_type, language).advance(Step(stage=NAME, at=""))
 
 
 def pool_of(*samples: Sample) -> Pool:

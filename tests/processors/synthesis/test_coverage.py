@@ -11,7 +11,7 @@ from processors.reports.vendi import effective_clusters
 from processors.synthesis.config import SynthesisConfig
 from processors.synthesis.coverage import CoverageGuided, worth
 from processors.synthesis.policies import make_policy
-from processors.synthesis.policy import Choice, Feedback, Policy, Uniform
+from processors.synthesis.policy import Choice, Feedback, SamplingPolicy, Uniform
 from tests.processors.synthesis.world import KINDS, WEIGHT, World, decided
 
 
@@ -28,7 +28,7 @@ def feedback(name: str, *, fruitless: bool) -> Feedback:
     return Feedback(choice=choice, candidates=1, accepted=0, tokens=500, cost_usd=0.0, fruitless=fruitless)
 
 
-def names(policy: Policy, count: int) -> list[str]:
+def names(policy: SamplingPolicy, count: int) -> list[str]:
     return [policy.choose().task_type for _ in range(count)]
 
 

@@ -3,11 +3,11 @@
 import random
 from collections import Counter
 
-from processors.synthesis.policy import Choice, Feedback, Policy, Uniform
+from processors.synthesis.policy import Choice, Feedback, SamplingPolicy, Uniform
 from tests.processors.synthesis.world import decided
 
 
-def choices(policy: Policy, count: int) -> list[Choice]:
+def choices(policy: SamplingPolicy, count: int) -> list[Choice]:
     return [policy.choose() for _ in range(count)]
 
 

@@ -20,7 +20,7 @@ from processors.synthesis.config import SynthesisConfig
 from processors.synthesis.policy import Choice, Feedback, Uniform
 from processors.synthesis.pool import Example, Pool
 from processors.synthesis.seeds import seed_samples
-from processors.synthesis.self_instruct import Harvest, SelfInstruct
+from processors.synthesis.self_instruct import CallResult, SelfInstruct
 from schemas import Prompt, Sample, decode, encode, sample_id
 from tests.processors.llm.staged_server import Raw, StagedServer, completion_of, staged
 from tests.processors.synthesis.pools import human, pool_of
@@ -208,5 +208,5 @@ async def test_a_real_small_model_brings_something(local_model: str) -> None:
     assert sum(told.candidates for told in policy.told) == 2
 
 
-def _samples(harvest: Harvest) -> list[Sample]:
+def _samples(harvest: CallResult) -> list[Sample]:
     return [*harvest.accepted, *harvest.rejected]

@@ -3,7 +3,7 @@
 import random
 from typing import Any
 
-from processors.synthesis.sparse_clusters import KeptPrompts, Sparse
+from processors.synthesis.sparse_clusters import KeptPrompts, SparseCluster
 from schemas import Message, Prompt
 from tests.processors.synthesis.world import decided
 
@@ -17,11 +17,11 @@ def kept(*counts: int, **changes: Any) -> KeptPrompts:
     return prompts
 
 
-def drawn(prompts: KeptPrompts, task_type: str = "tales", language: str = "en", seed: int = 1) -> Sparse:
+def drawn(prompts: KeptPrompts, task_type: str = "tales", language: str = "en", seed: int = 1) -> SparseCluster:
     return prompts.sparse(task_type, language, random.Random(seed))
 
 
-def clusters(found: Sparse) -> set[int]:
+def clusters(found: SparseCluster) -> set[int]:
     return {int(example.prompt.instruction.split()[1]) for example in found.examples}
 
 
@@ -40,7 +40,7 @@ def test_the_latest_is_shown_and_those_before_it_are_to_be_avoided() -> None:
 
 def test_other_task_types_and_languages_are_passed_over() -> None:
     prompts = kept(2, task_type="letters")
-    assert drawn(prompts) == drawn(prompts, "letters", "zh") == Sparse()
+    assert drawn(prompts) == drawn(prompts, "letters", "zh") == SparseCluster()
     assert len(drawn(prompts, "letters").examples) == 1
 
 
@@ -60,8 +60,8 @@ def test_long_prompts_and_conversations_are_counted_and_not_shown() -> None:
     turns = Prompt(instruction="And then?", history=(Message(role="user", content="Tell of a ship."),))
     prompts.add(decided("very long " * 100))
     prompts.add(decided(prompt=turns))
-    assert drawn(prompts) == Sparse()
+    assert drawn(prompts) == SparseCluster()
 
 
 def test_nothing_kept_gives_nothing() -> None:
-    assert drawn(KeptPrompts()) == drawn(kept(1, task_type="")) == Sparse()
+    assert drawn(KeptPrompts()) == drawn(kept(1, task_type="")) == SparseCluster()

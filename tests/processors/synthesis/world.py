@@ -6,8 +6,8 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import Any
 
-from processors.synthesis.policy import Choice, Policy
-from processors.synthesis.pool import STAGE
+from processors.synthesis.policy import Choice, SamplingPolicy
+from processors.synthesis.pool import NAME
 from schemas import Decision, Prompt, Sample, Step, sample_id
 
 WEIGHT = 0.1
@@ -35,7 +35,7 @@ def decided(
     )
     third = tokens // 3
     steps = (
-        Step(stage=STAGE, at="", tokens_in=third),
+        Step(stage=NAME, at="", tokens_in=third),
         Step(stage="answering", at="", tokens_in=third, tokens_out=tokens - 2 * third),
         Step(stage="scoring", at="", tokens_in=777),
     )
@@ -69,7 +69,7 @@ _PER_CLUSTER = 10
 class World:
     """Answers choices with decided samples, `delay` calls later. A subject is kept once. `price` multiplies tokens."""
 
-    def __init__(self, policy: Policy, seed: int, delay: int = 0, price: int = 1) -> None:
+    def __init__(self, policy: SamplingPolicy, seed: int, delay: int = 0, price: int = 1) -> None:
         self.calls: Counter[str] = Counter()
         self.kept: Counter[tuple[str, int]] = Counter()
         self.tokens = 0

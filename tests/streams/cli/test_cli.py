@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from streams.cli import COMMANDS, Seldom, main
-from streams.kafka import Wire
+from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
 from streams.rundir import RunDir
 from streams.topics.table import TOPICS
@@ -106,9 +106,9 @@ async def lived(topics_there: None, embedded: Connection, prefix: str) -> None:
     await history.feed_in_order(embedded, prefix, [number(0)], "scored")
     await history.feed_in_order(embedded, prefix, [history.decided(number(0))], "curated")
     await history.bury(embedded, prefix, [history.letter_of(prefix, number(1), offset=1)])
-    async with Wire(embedded) as wire:
-        await history.commit(wire, prefix, "scoring", "answers", 2)
-        await history.commit(wire, prefix, "diversity", "scored")
+    async with KafkaClient(embedded) as client:
+        await history.commit(client, prefix, "scoring", "answers", 2)
+        await history.commit(client, prefix, "diversity", "scored")
 
 
 def every_command() -> list[tuple[str, ...]]:
@@ -213,7 +213,7 @@ def test_schemas_prints_a_json_schema() -> None:
 def test_the_table_of_topics_needs_no_broker() -> None:
     text = call("--prefix=mine", "topics").output
     for topic in TOPICS:
-        assert topic.name("mine") in text
+        assert topic.full_name("mine") in text
 
 
 def test_doctor_tells_of_each_check_what_it_found_and_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,8 +260,8 @@ def test_status_and_ledger_tell_of_a_run(here: Here) -> None:
 
 @pytest.fixture
 async def lost(lived: None, embedded: Connection, prefix: str) -> None:
-    async with Wire(embedded) as wire:
-        await history.commit(wire, prefix, "scoring", "answers")
+    async with KafkaClient(embedded) as client:
+        await history.commit(client, prefix, "scoring", "answers")
 
 
 @pytest.mark.usefixtures("lost")
@@ -275,7 +275,7 @@ def test_a_ledger_that_does_not_balance_exits_with_1_and_names_the_sample(here: 
 @pytest.mark.usefixtures("lived")
 def test_trace_tells_a_samples_story(here: Here) -> None:
     stations = here.shown("trace", number(0).sample_id[:10])
-    assert [s["topic"] for s in stations] == [f"{here.prefix}.{noun}" for noun in ("answers", "scored", "curated")]
+    assert [s["topic"] for s in stations] == [f"{here.prefix}.{name}" for name in ("answers", "scored", "curated")]
     text = here.call("trace", number(0).sample_id[:10]).output
     assert "curated: gain" in text
     assert "failed in scoring: InvalidSample: never" in here.call("trace", number(1).sample_id).output
@@ -349,8 +349,8 @@ def test_what_cannot_be_ingested_is_one_sentence(
     assert "Traceback" not in result.stderr
 
 
-def records(here: Here, noun: str) -> int:
-    (found,) = [topic["records"] for topic in here.shown("status")["topics"] if topic["topic"] == noun]
+def records(here: Here, name: str) -> int:
+    (found,) = [topic["records"] for topic in here.shown("status")["topics"] if topic["topic"] == name]
     return int(found)
 
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from processors.ingestion import Reading, list_files, read_listing
 from streams.cli import main
 from streams.delivery.producer import open_sender
-from streams.kafka import Wire
+from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
 from streams.sources.ingestion import Ingestion
 from tests.processors.rewriting.samples import REST
@@ -94,8 +94,8 @@ async def test_rows_to_be_rewritten_enter_at_collected(embedded: Connection, pre
         await ingestion.run(read_listing(list_files(Path("rows.jsonl")), lambda _: None))
     tally = ingestion.tally
     assert (tally.rows, tally.collected, tally.answers, tally.prompts, tally.bad) == (3, 2, 0, 0, 1)
-    async with Wire(embedded) as wire:
-        found = {one.prompt.instruction: one.answer is not None for one in await arrived(wire, prefix, "collected")}
+    async with KafkaClient(embedded) as client:
+        found = {one.prompt.instruction: one.answer is not None for one in await arrived(client, prefix, "collected")}
     assert found == {"Write an email to a client.": True, "The exam was easy.": False}
 
 

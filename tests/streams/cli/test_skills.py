@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from streams.cli import main
-from streams.kafka import Wire
+from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
 from streams.rundir import RunDir
 from tests.processors.llm.staged_server import StagedServer, Staging, staged
@@ -107,8 +107,8 @@ async def test_seeds_are_pushed_and_prompts_synthesized(
     assert (document["accepted"], document["task_types"]["juggling"]["models"]) == (2, ["staged-1"])
     assert document["rejected"] == {"too_short": 1}
     assert orjson.loads(listed.stdout)[0]["generated"] == 2
-    async with Wire(embedded) as wire:
-        prompts = await arrived(wire, prefix, "prompts")
+    async with KafkaClient(embedded) as client:
+        prompts = await arrived(client, prefix, "prompts")
     assert {sample.task_type for sample in prompts} == {"juggling"}
     assert len(prompts) == 2
     assert task(1).encode() not in errors

@@ -9,7 +9,7 @@ from processors.errors import InvalidSample, Outage, Transient
 from schemas import Answer, Sample, encode
 from schemas.codec import MAX_BYTES
 from streams.delivery.outcomes import Output
-from streams.kafka import Wire
+from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
 from streams.processes.worker import Exit
 from streams.topics.admin import TopicsDiffer
@@ -58,9 +58,9 @@ async def test_everything_goes_through_once_and_is_committed(
     await make_topics(broker, prefix)
     samples = [number(i) for i in range(300)]
     await feed(broker, prefix, samples)
-    async with Wire(broker) as wire, working(shaped(shape, passed_on), broker, settings(tmp_path, prefix)):
-        await until(lambda: finished(wire, prefix))
-        assert sorted(map(index_of, await arrived(wire, prefix))) == list(range(300))
+    async with KafkaClient(broker) as client, working(shaped(shape, passed_on), broker, settings(tmp_path, prefix)):
+        await until(lambda: finished(client, prefix))
+        assert sorted(map(index_of, await arrived(client, prefix))) == list(range(300))
 
 
 async def test_each_failure_has_its_fate(broker: Connection, prefix: str, tmp_path: Path, shape: str) -> None:
@@ -85,10 +85,10 @@ async def test_each_failure_has_its_fate(broker: Connection, prefix: str, tmp_pa
 
     await make_topics(broker, prefix)
     await feed(broker, prefix, [number(i) for i in range(12)])
-    async with Wire(broker) as wire, working(shaped(shape, one), broker, settings(tmp_path, prefix)):
-        await until(lambda: finished(wire, prefix))
-        assert sorted(map(index_of, await arrived(wire, prefix))) == [0, 3, 4, 6, 7, 8, 9, 10, 11]
-        dead = {letter.identity: letter for letter, _ in await letters(wire, prefix)}
+    async with KafkaClient(broker) as client, working(shaped(shape, one), broker, settings(tmp_path, prefix)):
+        await until(lambda: finished(client, prefix))
+        assert sorted(map(index_of, await arrived(client, prefix))) == [0, 3, 4, 6, 7, 8, 9, 10, 11]
+        dead = {letter.identity: letter for letter, _ in await letters(client, prefix)}
     assert set(dead) == {number(i).sample_id for i in (1, 2, 5)}
     assert dead[number(1).sample_id].error == "InvalidSample"
     assert (dead[number(2).sample_id].error, dead[number(2).sample_id].attempt) == ("Transient", 3)
@@ -111,10 +111,10 @@ async def test_poison_is_a_dead_letter_byte_for_byte_and_the_partition_goes_on(
     await make_topics(broker, prefix)
     await feed_raw(broker, prefix, poison)
     await feed(broker, prefix, [number(i) for i in range(40)])
-    async with Wire(broker) as wire, working(shaped(shape, passed_on), broker, settings(tmp_path, prefix)):
-        await until(lambda: finished(wire, prefix))
-        assert len(await arrived(wire, prefix)) == 40
-        dead = await letters(wire, prefix)
+    async with KafkaClient(broker) as client, working(shaped(shape, passed_on), broker, settings(tmp_path, prefix)):
+        await until(lambda: finished(client, prefix))
+        assert len(await arrived(client, prefix)) == 40
+        dead = await letters(client, prefix)
     assert sorted((r.key or b"", r.value or b"") for _, r in dead) == sorted((k or b"", v or b"") for k, v in poison)
     for letter, _ in dead:
         assert letter.topic == f"{prefix}.answers"
@@ -133,13 +133,13 @@ async def test_a_bug_ends_the_worker_loudly_and_is_a_dead_letter_after_the_secon
 
     await make_topics(broker, prefix)
     await feed(broker, prefix, [number(i) for i in range(20)])
-    async with Wire(broker) as wire:
+    async with KafkaClient(broker) as client:
         async with working(shaped(shape, one), broker, settings(tmp_path, prefix)) as (_, task):
             assert await asyncio.wait_for(task, 40) is Exit.BUG
         async with working(shaped(shape, one), broker, settings(tmp_path, prefix)):
-            await until(lambda: finished(wire, prefix))
-        assert {index_of(s) for s in await arrived(wire, prefix)} == set(range(20)) - {7}
-        ((letter, _),) = await letters(wire, prefix)
+            await until(lambda: finished(client, prefix))
+        assert {index_of(s) for s in await arrived(client, prefix)} == set(range(20)) - {7}
+        ((letter, _),) = await letters(client, prefix)
     assert (letter.identity, letter.error, letter.attempt) == (number(7).sample_id, "ZeroDivisionError", 2)
 
 
@@ -156,16 +156,16 @@ async def test_commit_waits_for_the_slow_head(broker: Connection, prefix: str, t
     samples = [number(i) for i in range(30)]
     # One key, one partition: the head is in front of all.
     await feed_raw(broker, prefix, [(b"k", encode(s)) for s in samples])
-    async with Wire(broker) as wire, working(Concurrently(process), broker, settings(tmp_path, prefix)):
+    async with KafkaClient(broker) as client, working(Concurrently(process), broker, settings(tmp_path, prefix)):
 
         async def followers_done() -> bool:
-            return len(await arrived(wire, prefix)) == 29
+            return len(await arrived(client, prefix)) == 29
 
         await until(followers_done)
         await asyncio.sleep(0.5)  # several commit intervals
-        assert sum((await wire.committed(f"{prefix}-copy", partitions_of(prefix, "answers"))).values()) == 0
+        assert sum((await client.committed(f"{prefix}-copy", partitions_of(prefix, "answers"))).values()) == 0
         release.set()
-        await until(lambda: finished(wire, prefix))
+        await until(lambda: finished(client, prefix))
 
 
 async def test_stop_drains_what_is_in_flight_and_repeats_nothing(
@@ -180,16 +180,16 @@ async def test_stop_drains_what_is_in_flight_and_repeats_nothing(
 
     await make_topics(broker, prefix)
     await feed(broker, prefix, [number(i) for i in range(200)])
-    async with Wire(broker) as wire:
+    async with KafkaClient(broker) as client:
         async with working(Concurrently(process, 60), broker, settings(tmp_path, prefix)) as (worker, task):
             await begun.wait()
             worker.end(Exit.OK, "stop in the middle")
             assert await task is Exit.OK
-        first = [index_of(s) for s in await arrived(wire, prefix)]
+        first = [index_of(s) for s in await arrived(client, prefix)]
         assert 0 < len(first) < 200
         async with working(Concurrently(process, 60), broker, settings(tmp_path, prefix)):
-            await until(lambda: finished(wire, prefix))
-        assert sorted(index_of(s) for s in await arrived(wire, prefix)) == list(range(200))
+            await until(lambda: finished(client, prefix))
+        assert sorted(index_of(s) for s in await arrived(client, prefix)) == list(range(200))
 
 
 async def test_a_call_longer_than_the_drain_is_given_up_and_comes_again(
@@ -207,12 +207,12 @@ async def test_a_call_longer_than_the_drain_is_given_up_and_comes_again(
     await make_topics(embedded, prefix)
     await feed(embedded, prefix, [number(0)])
     quick = settings(tmp_path, prefix, drain_s=0.3)
-    async with Wire(embedded) as wire:
+    async with KafkaClient(embedded) as client:
         async with working(Concurrently(process), embedded, quick):
             await until(lambda: _true(calls == 1))
         async with working(Concurrently(process), embedded, quick):
-            await until(lambda: finished(wire, prefix))
-        assert [index_of(s) for s in await arrived(wire, prefix)] == [0]
+            await until(lambda: finished(client, prefix))
+        assert [index_of(s) for s in await arrived(client, prefix)] == [0]
 
 
 async def _true(value: bool) -> bool:

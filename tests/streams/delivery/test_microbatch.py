@@ -17,10 +17,10 @@ from schemas import Answer, Sample, encode
 from streams.delivery.agent import consumer_of
 from streams.delivery.crashes import Crashes
 from streams.delivery.microbatch import BatchLimits, MicroBatchStage
-from streams.delivery.offset_tracker import Delivery, Watermark
-from streams.delivery.outcomes import Bug, Fates, Output, Policy
+from streams.delivery.offset_tracker import Delivery, OffsetTracker
+from streams.delivery.outcomes import Bug, Outcomes, Output, RetryPolicy
 from streams.delivery.producer import open_sender
-from streams.kafka import Wire
+from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
 from tests.streams.delivery.test_offset_tracker import Fetched
 from tests.streams.staged_work import (
@@ -42,21 +42,21 @@ from tests.streams.staged_work import (
 class Bench:
     """A running micro-batch stage on an embedded broker, fed by hand."""
 
-    def __init__(self, prefix: str, work: InBatches, stage: MicroBatchStage, wire: Wire) -> None:
-        self.prefix, self.work, self.stage, self.wire = prefix, work, stage, wire
-        self.watermark = Watermark()
+    def __init__(self, prefix: str, work: InBatches, stage: MicroBatchStage, client: KafkaClient) -> None:
+        self.prefix, self.work, self.stage, self.client = prefix, work, stage, client
+        self.tracker = OffsetTracker()
         self.task: asyncio.Task[None] | None = None
 
     def deliveries(self, values: list[bytes]) -> list[Delivery]:
         topic = f"{self.prefix}.answers"
-        return [self.watermark.deliver(Fetched(offset, topic, value=value)) for offset, value in enumerate(values)]
+        return [self.tracker.deliver(Fetched(offset, topic, value=value)) for offset, value in enumerate(values)]
 
     def run(self) -> "asyncio.Task[None]":
         self.task = asyncio.create_task(self.stage.run())
         return self.task
 
     async def committable(self, offset: int) -> bool:
-        return self.watermark.committable() == offset
+        return self.tracker.committable() == offset
 
 
 @asynccontextmanager
@@ -69,13 +69,13 @@ async def staged(
     **limits: float,
 ) -> Any:
     await make_topics(connection, prefix)
-    policy = Policy(max_attempts=3, first_wait_s=0.0, longest_wait_s=0.0, max_crashes=2)
-    async with open_sender(connection) as sender, Wire(connection) as wire:
-        fates = Fates("copy", prefix, sender, policy, Crashes(directory / "crashes.json"), lambda error: None)
+    policy = RetryPolicy(max_attempts=3, first_wait_s=0.0, longest_wait_s=0.0, max_crashes=2)
+    async with open_sender(connection) as sender, KafkaClient(connection) as client:
+        outcomes = Outcomes("copy", prefix, sender, policy, Crashes(directory / "crashes.json"), lambda error: None)
         sizes: dict[str, Any] = {"max_tokens": 8, "max_items": 8, "max_wait_s": 0.02} | limits
         work = work(BatchLimits(**sizes)) if work else InBatches(one, BatchLimits(**sizes))
-        stage = MicroBatchStage(work, fates, work.limits, work.after_batch)
-        bench = Bench(prefix, work, stage, wire)
+        stage = MicroBatchStage(work, outcomes, work.limits, work.after_batch)
+        bench = Bench(prefix, work, stage, client)
         try:
             yield bench
         finally:
@@ -99,9 +99,9 @@ async def test_a_bug_in_one_sample_leaves_its_neighbours_delivered(
         await bench.stage.offer(chunk)
         with pytest.raises(Bug, match=r"ZeroDivisionError at .*answers/0/3"):
             await bench.run()
-        assert [index_of(s) for s in await arrived(bench.wire, prefix)] == [0, 1, 2, 4, 5, 6, 7]
+        assert [index_of(s) for s in await arrived(bench.client, prefix)] == [0, 1, 2, 4, 5, 6, 7]
         assert [delivery.acked for delivery in chunk] == [True] * 3 + [False] + [True] * 4
-        assert bench.watermark.committable() == 3
+        assert bench.tracker.committable() == 3
         assert bench.work.batches == [8] + [1] * 8
 
 
@@ -121,9 +121,9 @@ async def test_samples_of_one_batch_have_each_their_own_fate(embedded: Connectio
         await bench.stage.offer(bench.deliveries([encode(number(i)) for i in range(4)]))
         bench.run()
         await until(lambda: bench.committable(4))
-        assert sorted(index_of(s) for s in await arrived(bench.wire, prefix)) == [0, 2, 3]
+        assert sorted(index_of(s) for s in await arrived(bench.client, prefix)) == [0, 2, 3]
         assert tries == {0: 1, 1: 1, 2: 3, 3: 1}
-        ((letter, _),) = await letters(bench.wire, prefix)
+        ((letter, _),) = await letters(bench.client, prefix)
         assert letter.identity == number(1).sample_id
 
 
@@ -134,8 +134,8 @@ async def test_bytes_that_are_no_sample_do_not_hold_the_batch_up(
         await bench.stage.offer(bench.deliveries([b"noise", encode(number(1)), b"", encode(number(3))]))
         bench.run()
         await until(lambda: bench.committable(4))
-        assert [index_of(s) for s in await arrived(bench.wire, prefix)] == [1, 3]
-        assert [letter.offset for letter, _ in await letters(bench.wire, prefix)] == [0, 2]
+        assert [index_of(s) for s in await arrived(bench.client, prefix)] == [1, 3]
+        assert [letter.offset for letter, _ in await letters(bench.client, prefix)] == [0, 2]
 
 
 async def test_a_full_stage_holds_the_next_chunk_back(embedded: Connection, prefix: str, tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ async def test_a_full_stage_holds_the_next_chunk_back(embedded: Connection, pref
         bench.run()
         await offer
         await until(lambda: bench.committable(9))
-        assert [index_of(s) for s in await arrived(bench.wire, prefix)] == list(range(9))
+        assert [index_of(s) for s in await arrived(bench.client, prefix)] == list(range(9))
         assert bench.work.batches == [2, 2, 2, 2, 1]
 
 
@@ -159,13 +159,13 @@ async def test_records_of_a_partition_that_was_lost_are_not_begun(
 ) -> None:
     async with staged(embedded, prefix, tmp_path, lambda sample, offset: passed_on(sample)) as bench:
         await bench.stage.offer(bench.deliveries([encode(number(i)) for i in range(3)]))
-        bench.watermark.close()
-        bench.watermark = Watermark()
-        mine = bench.watermark.deliver(Fetched(7, f"{prefix}.answers", value=encode(number(7))))
+        bench.tracker.close()
+        bench.tracker = OffsetTracker()
+        mine = bench.tracker.deliver(Fetched(7, f"{prefix}.answers", value=encode(number(7))))
         await bench.stage.offer([mine])
         bench.run()
         await until(lambda: bench.committable(8))
-        assert [index_of(s) for s in await arrived(bench.wire, prefix)] == [7]
+        assert [index_of(s) for s in await arrived(bench.client, prefix)] == [7]
 
 
 async def test_a_record_that_finds_nothing_running_does_not_wait_for_others(
@@ -208,7 +208,7 @@ async def test_the_next_batch_is_prepared_while_one_runs(embedded: Connection, p
         bench.run()
         await bench.stage.offer(bench.deliveries([encode(number(i)) for i in range(7)]))
         await until(lambda: bench.committable(7))
-        assert [index_of(s) for s in await arrived(bench.wire, prefix)] == list(range(7))
+        assert [index_of(s) for s in await arrived(bench.client, prefix)] == list(range(7))
         assert sorted(bench.work.prepared) == list(range(7))
 
 
@@ -244,8 +244,8 @@ async def test_a_slow_stage_with_a_full_topic_keeps_its_partitions(
         return passed_on(sample)
 
     work = InBatches(slow, BatchLimits(max_tokens=20, max_items=20))
-    async with Wire(broker) as wire, working(work, broker, settings(tmp_path, prefix)) as (worker, _):
-        await until(lambda: finished(wire, prefix))
+    async with KafkaClient(broker) as client, working(work, broker, settings(tmp_path, prefix)) as (worker, _):
+        await until(lambda: finished(client, prefix))
         assert consumer_of(worker.app).assignments == 1
     assert sum(work.batches) == 40
 
@@ -269,8 +269,8 @@ async def test_a_million_tokens_on_the_topic_do_not_move_the_group(
     work = InBatches(slow, BatchLimits(max_tokens=2048, max_items=64))
     work.tokens = 500
     tracemalloc.start()
-    async with Wire(broker) as wire, working(work, broker, settings(tmp_path, prefix)) as (worker, _):
-        await until(lambda: finished(wire, prefix), timeout_s=300)
+    async with KafkaClient(broker) as client, working(work, broker, settings(tmp_path, prefix)) as (worker, _):
+        await until(lambda: finished(client, prefix), timeout_s=300)
         assert consumer_of(worker.app).assignments == 1
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

@@ -1,4 +1,4 @@
-"""The watermark never passes an unfinished record, whatever the order of acks."""
+"""The tracker never passes an unfinished record, whatever the order of acks."""
 
 from dataclasses import dataclass, field
 
@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.delivery.offset_tracker import Watermark
+from streams.delivery.offset_tracker import OffsetTracker
 
 
 @dataclass
 class Fetched:
-    """As much of a consumed record as the watermark reads."""
+    """As much of a consumed record as the tracker reads."""
 
     offset: int
     topic: str = "t"
@@ -23,11 +23,11 @@ class Fetched:
 
 
 def test_nothing_delivered_commits_nothing() -> None:
-    assert Watermark().committable() is None
+    assert OffsetTracker().committable() is None
 
 
 def test_a_slow_head_holds_the_commit_back() -> None:
-    mark = Watermark()
+    mark = OffsetTracker()
     head, *fast = [mark.deliver(Fetched(offset)) for offset in range(5)]
     for delivery in fast:
         delivery.ack()
@@ -38,7 +38,7 @@ def test_a_slow_head_holds_the_commit_back() -> None:
 
 @given(offsets=st.sets(st.integers(0, 60), min_size=1), data=st.data())
 def test_commit_is_the_first_unfinished_offset(offsets: set[int], data: st.DataObject) -> None:
-    mark = Watermark()
+    mark = OffsetTracker()
     deliveries = [mark.deliver(Fetched(offset)) for offset in sorted(offsets)]
     acked: set[int] = set()
     for delivery in data.draw(st.permutations(deliveries)):
@@ -49,7 +49,7 @@ def test_commit_is_the_first_unfinished_offset(offsets: set[int], data: st.DataO
 
 
 def test_acking_twice_counts_once() -> None:
-    mark = Watermark()
+    mark = OffsetTracker()
     delivery = mark.deliver(Fetched(0))
     assert delivery.start()
     delivery.ack()
@@ -58,7 +58,7 @@ def test_acking_twice_counts_once() -> None:
 
 
 def test_a_closed_watermark_starts_nothing_and_ignores_late_acks() -> None:
-    mark = Watermark()
+    mark = OffsetTracker()
     running, waiting = mark.deliver(Fetched(0)), mark.deliver(Fetched(1))
     assert running.start()
     mark.close()
@@ -68,7 +68,7 @@ def test_a_closed_watermark_starts_nothing_and_ignores_late_acks() -> None:
 
 
 def test_offsets_that_go_back_are_refused() -> None:
-    mark = Watermark()
+    mark = OffsetTracker()
     mark.deliver(Fetched(7))
     with pytest.raises(ValueError, match="in order"):
         mark.deliver(Fetched(7))
@@ -76,7 +76,7 @@ def test_offsets_that_go_back_are_refused() -> None:
 
 def test_age_is_that_of_the_oldest_unfinished_record() -> None:
     now = 100.0
-    mark = Watermark(clock=lambda: now)
+    mark = OffsetTracker(clock=lambda: now)
     first, second = mark.deliver(Fetched(0)), mark.deliver(Fetched(1))
     now = 103.0
     assert mark.oldest_age_s() == 0.0  # one that waits for its turn has no age

@@ -13,28 +13,28 @@ from processors.errors import InvalidSample, Outage, Transient
 from schemas import Answer, DeadLetter, Sample, encode
 from schemas.codec import MAX_BYTES
 from streams.delivery.crashes import Crashes
-from streams.delivery.offset_tracker import Delivery, Watermark
-from streams.delivery.outcomes import Bug, Fates, Output, Policy, Tries
+from streams.delivery.offset_tracker import Delivery, OffsetTracker
+from streams.delivery.outcomes import Bug, Outcomes, Output, RetryPolicy, Tries
 from streams.delivery.producer import open_sender
-from streams.kafka import Wire
+from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
 from tests.streams.delivery.test_offset_tracker import Fetched
 from tests.streams.staged_work import arrived, letters, make_topics, number, passed_on
 
 SECONDS = st.floats(0, 1000)
-QUICK = Policy(max_attempts=3, first_wait_s=0.0, longest_wait_s=0.0, max_crashes=2)
+QUICK = RetryPolicy(max_attempts=3, first_wait_s=0.0, longest_wait_s=0.0, max_crashes=2)
 
 
 @given(first=SECONDS, longest=SECONDS, asked=SECONDS, attempt=st.integers(1, 10_000))
 def test_a_wait_is_within_its_bounds(first: float, longest: float, asked: float, attempt: int) -> None:
-    waited = Policy(first_wait_s=first, longest_wait_s=longest).wait_s(attempt, asked)
+    waited = RetryPolicy(first_wait_s=first, longest_wait_s=longest).wait_s(attempt, asked)
     assert asked <= waited <= max(asked, longest)
     assert waited <= max(asked, first * 2.0 ** min(attempt - 1, 30))
 
 
 def test_the_ceiling_doubles_up_to_the_longest_wait_with_full_jitter() -> None:
     random.seed(20261123)
-    policy = Policy(first_wait_s=1.0, longest_wait_s=6.0)
+    policy = RetryPolicy(first_wait_s=1.0, longest_wait_s=6.0)
     for attempt, ceiling in enumerate((1.0, 2.0, 4.0, 6.0, 6.0), 1):
         waits = [policy.wait_s(attempt) for _ in range(500)]
         assert 0.97 * ceiling < max(waits) <= ceiling
@@ -46,68 +46,68 @@ def test_the_ceiling_doubles_up_to_the_longest_wait_with_full_jitter() -> None:
 )
 def test_a_policy_that_makes_no_sense_is_refused(nonsense: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(nonsense))):
-        Policy(**nonsense)  # type: ignore[arg-type]
+        RetryPolicy(**nonsense)  # type: ignore[arg-type]
 
 
 @dataclass
 class Bench:
-    """Fates on an embedded broker, and deliveries for them."""
+    """Outcomes on an embedded broker, and deliveries for them."""
 
-    fates: Fates
-    wire: Wire
+    outcomes: Outcomes
+    client: KafkaClient
     prefix: str
     failures: list[Exception]
-    restarted: Callable[[], Fates]
-    watermark: Watermark = field(default_factory=Watermark)
+    restarted: Callable[[], Outcomes]
+    tracker: OffsetTracker = field(default_factory=OffsetTracker)
 
     def delivery(self, offset: int, value: bytes | None = None) -> Delivery:
         record = Fetched(offset, f"{self.prefix}.answers", value=value or encode(number(offset)))
-        delivery = self.watermark.deliver(record)
+        delivery = self.tracker.deliver(record)
         assert delivery.start()
         return delivery
 
     async def letters(self) -> list[DeadLetter]:
-        return [letter for letter, _ in await letters(self.wire, self.prefix)]
+        return [letter for letter, _ in await letters(self.client, self.prefix)]
 
 
 @pytest.fixture
 async def bench(embedded: Connection, prefix: str, tmp_path: Path) -> AsyncIterator[Bench]:
     await make_topics(embedded, prefix)
     failures: list[Exception] = []
-    async with open_sender(embedded) as sender, Wire(embedded) as wire:
+    async with open_sender(embedded) as sender, KafkaClient(embedded) as client:
 
-        def fates() -> Fates:
-            return Fates("scoring", prefix, sender, QUICK, Crashes(tmp_path / "crashes.json"), failures.append)
+        def outcomes() -> Outcomes:
+            return Outcomes("scoring", prefix, sender, QUICK, Crashes(tmp_path / "crashes.json"), failures.append)
 
-        yield Bench(fates(), wire, prefix, failures, fates)
+        yield Bench(outcomes(), client, prefix, failures, outcomes)
 
 
 async def test_finished_records_are_acked_with_their_outputs_confirmed(bench: Bench) -> None:
     one, none = bench.delivery(0), bench.delivery(1)
-    await bench.fates.finish_all([(one, passed_on(number(0))), (none, [])])
-    assert (one.acked, none.acked, bench.watermark.committable()) == (True, True, 2)
-    assert await arrived(bench.wire, bench.prefix) == [number(0)]
+    await bench.outcomes.complete_all([(one, passed_on(number(0))), (none, [])])
+    assert (one.acked, none.acked, bench.tracker.committable()) == (True, True, 2)
+    assert await arrived(bench.client, bench.prefix) == [number(0)]
 
 
 async def test_an_output_that_cannot_be_written_takes_only_its_own_record_down(bench: Bench) -> None:
     huge = Sample(sample_id="huge", prompt=number(1).prompt, answer=Answer(text="x" * MAX_BYTES))
     deliveries = [bench.delivery(offset) for offset in range(3)]
     outputs = [passed_on(number(0)), [Output("scored", number(1)), Output("scored", huge)], passed_on(number(2))]
-    await bench.fates.finish_all(list(zip(deliveries, outputs, strict=True)))
-    assert sorted(sample.sample_id for sample in await arrived(bench.wire, bench.prefix)) == sorted(
+    await bench.outcomes.complete_all(list(zip(deliveries, outputs, strict=True)))
+    assert sorted(sample.sample_id for sample in await arrived(bench.client, bench.prefix)) == sorted(
         number(n).sample_id for n in (0, 2)
     )
     (letter,) = await bench.letters()
     assert (letter.offset, letter.error, letter.value) == (1, "EncodeError", encode(number(1)))
-    assert bench.watermark.committable() == 3
+    assert bench.tracker.committable() == 3
 
 
 async def test_a_passing_failure_is_tried_up_to_the_limit(bench: Bench) -> None:
     delivery, tries = bench.delivery(0), Tries()
-    assert await bench.fates.again(delivery, Transient("one"), tries)
-    assert await bench.fates.again(delivery, Transient("two"), tries)
+    assert await bench.outcomes.should_retry(delivery, Transient("one"), tries)
+    assert await bench.outcomes.should_retry(delivery, Transient("two"), tries)
     assert not delivery.acked
-    assert not await bench.fates.again(delivery, Transient("three"), tries)
+    assert not await bench.outcomes.should_retry(delivery, Transient("three"), tries)
     (letter,) = await bench.letters()
     assert (letter.error, letter.message, letter.attempt) == ("Transient", "three", 3)
     assert delivery.acked
@@ -115,7 +115,7 @@ async def test_a_passing_failure_is_tried_up_to_the_limit(bench: Bench) -> None:
 
 async def test_the_datas_fault_is_not_tried_again(bench: Bench) -> None:
     delivery = bench.delivery(0)
-    assert not await bench.fates.again(delivery, InvalidSample("never"), Tries())
+    assert not await bench.outcomes.should_retry(delivery, InvalidSample("never"), Tries())
     (letter,) = await bench.letters()
     assert (letter.error, letter.attempt, letter.identity) == ("InvalidSample", 1, number(0).sample_id)
     assert delivery.acked
@@ -124,24 +124,24 @@ async def test_the_datas_fault_is_not_tried_again(bench: Bench) -> None:
 async def test_an_outage_pauses_the_stage_and_costs_no_try(bench: Bench) -> None:
     delivery, tries = bench.delivery(0), Tries()
     for _ in range(10):
-        assert await bench.fates.again(delivery, Outage("away"), tries)
-    assert bench.fates.pause.active
-    bench.fates.pause.set(False)
-    await bench.fates.pause.wait()
+        assert await bench.outcomes.should_retry(delivery, Outage("away"), tries)
+    assert bench.outcomes.pause.active
+    bench.outcomes.pause.set(False)
+    await bench.outcomes.pause.wait()
     assert tries.failures == 0
-    assert await bench.fates.again(delivery, Transient("one"), tries)
+    assert await bench.outcomes.should_retry(delivery, Transient("one"), tries)
     assert await bench.letters() == []
 
 
 async def test_a_bug_stops_the_worker_and_is_a_dead_letter_at_its_last_crash(bench: Bench) -> None:
     delivery = bench.delivery(0)
     with pytest.raises(Bug, match="ZeroDivisionError"):
-        await bench.fates.again(delivery, ZeroDivisionError("secret text"), Tries())
+        await bench.outcomes.should_retry(delivery, ZeroDivisionError("secret text"), Tries())
     assert [str(error) for error in bench.failures] == [f"ZeroDivisionError at {bench.prefix}.answers/0/0"]
     assert not delivery.acked
     assert await bench.letters() == []
 
-    assert not await bench.restarted().again(delivery, ZeroDivisionError("secret text"), Tries())
+    assert not await bench.restarted().should_retry(delivery, ZeroDivisionError("secret text"), Tries())
     (letter,) = await bench.letters()
     assert (letter.error, letter.attempt) == ("ZeroDivisionError", 2)
     assert delivery.acked
@@ -150,8 +150,8 @@ async def test_a_bug_stops_the_worker_and_is_a_dead_letter_at_its_last_crash(ben
 async def test_a_record_that_is_finished_after_a_crash_is_forgiven(bench: Bench) -> None:
     delivery = bench.delivery(0)
     with pytest.raises(Bug):
-        await bench.fates.again(delivery, KeyError("x"), Tries())
-    await bench.restarted().finish(delivery, passed_on(number(0)))
+        await bench.outcomes.should_retry(delivery, KeyError("x"), Tries())
+    await bench.restarted().complete(delivery, passed_on(number(0)))
     with pytest.raises(Bug):
-        await bench.restarted().again(delivery, KeyError("x"), Tries())
+        await bench.restarted().should_retry(delivery, KeyError("x"), Tries())
     assert await bench.letters() == []

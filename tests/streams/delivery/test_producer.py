@@ -13,22 +13,22 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from streams.delivery.producer import MAX_REQUEST_BYTES, Message, Refused, Sender, calm, open_sender
+from streams.delivery.producer import MAX_REQUEST_BYTES, OutgoingRecord, Refused, Sender, calm, open_sender
 from streams.errors import BrokerUnreachable
-from streams.kafka import TP, Wire
+from streams.kafka import TP, KafkaClient
 from streams.kafka.connection import Connection
 from tests.conftest import real_kafka
 from tests.streams.logs import create, read_all
 from tests.streams.staged_work import until
 
 
-def numbered(topic: str, count: int) -> list[Message]:
-    return [Message(topic=topic, key=b"%d" % n, value=b"value %d" % n) for n in range(count)]
+def numbered(topic: str, count: int) -> list[OutgoingRecord]:
+    return [OutgoingRecord(topic=topic, key=b"%d" % n, value=b"value %d" % n) for n in range(count)]
 
 
 async def values(connection: Connection, topic: str) -> list[bytes | None]:
-    async with Wire(connection) as wire:
-        return [record.value for record in await read_all(wire, TP(topic, 0))]
+    async with KafkaClient(connection) as client:
+        return [record.value for record in await read_all(client, TP(topic, 0))]
 
 
 @asynccontextmanager
@@ -47,10 +47,10 @@ async def test_confirmed_records_are_in_the_log_in_order(broker: Connection, pre
     async with open_sender(broker) as sender:
         assert await sender.send_all([]) == []
         assert await sender.send_all(numbered(prefix, 50)) == [None] * 50
-        await sender.send(Message(topic=prefix, value=None, key=b"k", headers=[("name", "Wert 好".encode())]))
+        await sender.send(OutgoingRecord(topic=prefix, value=None, key=b"k", headers=[("name", "Wert 好".encode())]))
     assert await values(broker, prefix) == [*(b"value %d" % n for n in range(50)), None]
-    async with Wire(broker) as wire:
-        last = (await read_all(wire, TP(prefix, 0)))[-1]
+    async with KafkaClient(broker) as client:
+        last = (await read_all(client, TP(prefix, 0)))[-1]
     assert (last.key, last.headers) == (b"k", (("name", "Wert 好".encode()),))
 
 
@@ -59,7 +59,7 @@ async def test_a_record_that_the_topic_does_not_take_is_refused_and_its_neighbou
     kafka: Connection, prefix: str
 ) -> None:
     await create(kafka, {prefix: 1}, configs={"max.message.bytes": "50000"})
-    small, large = Message(topic=prefix, value=b"small"), Message(topic=prefix, value=os.urandom(60_000))
+    small, large = OutgoingRecord(topic=prefix, value=b"small"), OutgoingRecord(topic=prefix, value=os.urandom(60_000))
     outages: list[bool] = []
     async with producing(kafka, max_request_size=MAX_REQUEST_BYTES) as producer:
         sender = Sender(lambda: producer, on_outage=outages.append)
@@ -75,7 +75,10 @@ async def test_a_record_above_the_largest_request_is_refused_and_its_neighbours_
     broker: Connection, prefix: str
 ) -> None:
     await create(broker, {prefix: 1})
-    small, large = Message(topic=prefix, value=b"small"), Message(topic=prefix, value=bytes(MAX_REQUEST_BYTES))
+    small, large = (
+        OutgoingRecord(topic=prefix, value=b"small"),
+        OutgoingRecord(topic=prefix, value=bytes(MAX_REQUEST_BYTES)),
+    )
     async with open_sender(broker) as sender:
         first, second, third = await sender.send_all([small, large, small])
     assert (first, third) == (None, None)
@@ -100,8 +103,8 @@ async def test_sends_outlast_a_broker_that_is_killed_and_comes_back(prefix: str,
             calm(plain)
             calm(idempotent)
             sender, once = Sender(lambda: plain, on_outage=outages.append), Sender(lambda: idempotent)
-            await sender.send(Message(topic=prefix, value=b"before"))
-            await once.send(Message(topic=f"{prefix}-once", value=b"before"))
+            await sender.send(OutgoingRecord(topic=prefix, value=b"before"))
+            await once.send(OutgoingRecord(topic=f"{prefix}-once", value=b"before"))
             os.kill(pid, signal.SIGKILL)
             sending = asyncio.create_task(sender.send_all(numbered(prefix, 20)))
             sending_once = asyncio.create_task(once.send_all(numbered(f"{prefix}-once", 20)))
@@ -194,11 +197,11 @@ async def test_the_password_is_in_no_log_no_repr_and_no_error(prefix: str) -> No
         with real_kafka("--security", "sasl_plain") as (connection, _):
             await create(connection, {prefix: 1})
             async with open_sender(connection) as sender:
-                await sender.send(Message(topic=prefix, value=b"x"))
+                await sender.send(OutgoingRecord(topic=prefix, value=b"x"))
                 said += [repr(sender), repr(connection)]
             wrong = replace(connection, password="not-the-password")
             with pytest.raises(BrokerUnreachable, match="password") as error:
-                async with Wire(wrong, timeout_s=1.0):
+                async with KafkaClient(wrong, timeout_s=1.0):
                     pass
             said += [str(error.value), repr(error.value), repr(wrong)]
     finally:
@@ -217,11 +220,11 @@ async def test_silence_of_the_broker_is_noticed_and_its_end_too(prefix: str) -> 
         await create(kafka, {prefix: 1})
         async with producing(kafka, enable_idempotence=True) as producer:
             sender = Sender(lambda: producer, told.append)
-            await sender.send(Message(topic=prefix, value=b"before"))
+            await sender.send(OutgoingRecord(topic=prefix, value=b"before"))
             assert told == []
             for pid in pids:
                 os.kill(pid, signal.SIGSTOP)
-            sending = asyncio.create_task(sender.send(Message(topic=prefix, value=b"meanwhile")))
+            sending = asyncio.create_task(sender.send(OutgoingRecord(topic=prefix, value=b"meanwhile")))
             await asyncio.sleep(12)
             assert told == [True]
             for pid in pids:

@@ -31,8 +31,8 @@ from faust.types import TP
 from intervaltree import IntervalTree  # type: ignore[import-untyped]
 
 from streams.delivery import agent
-from streams.delivery.consumer import WatermarkConsumer, WatermarkTransport
-from streams.delivery.offset_tracker import Watermark
+from streams.delivery.consumer import TrackingConsumer, TrackingTransport
+from streams.delivery.offset_tracker import OffsetTracker
 from streams.delivery.producer import CalmProducer
 from streams.kafka.connection import Connection
 from tests.streams.delivery.test_offset_tracker import Fetched
@@ -43,7 +43,7 @@ PINNED = ("faust-streaming", "mode-streaming", "aiokafka")
 
 OVERRIDDEN = [
     *[
-        (WatermarkConsumer, Consumer, name)
+        (TrackingConsumer, Consumer, name)
         for name in (
             "_drain_messages",
             "perform_seek",
@@ -122,7 +122,7 @@ async def test_an_app_is_made_of_our_consumer_and_producer_and_they_have_what_we
     app = agent.create_app("seams", Connection(bootstrap="127.0.0.1:1"), agent.GroupTimes())
     consumer = agent.consumer_of(app)
     assert type(app.producer) is CalmProducer
-    assert issubclass(WatermarkTransport, Transport)
+    assert issubclass(TrackingTransport, Transport)
     assert isinstance(consumer._thread, AIOKafkaConsumerThread)
     assert consumer.flow_active is True
     assert callable(consumer.suspend_flow.wait)
@@ -166,11 +166,11 @@ def test_stock_faust_commits_past_an_unfinished_head_and_we_do_not() -> None:
     first = SimpleNamespace(**vars(stock) | {"_acked": {tp: [1, 2, 3, 4]}, "_committed_offset": {tp: None}})
     assert Consumer._new_offset(first, tp) == 5
 
-    watermark = Watermark()
-    _, *followers = [watermark.deliver(Fetched(offset)) for offset in range(2585, 2590)]
+    tracker = OffsetTracker()
+    _, *followers = [tracker.deliver(Fetched(offset)) for offset in range(2585, 2590)]
     for delivery in followers:
         delivery.ack()
-    assert WatermarkConsumer._new_offset(SimpleNamespace(watermarks={tp: watermark}), tp) == 2585  # type: ignore[arg-type]
+    assert TrackingConsumer._new_offset(SimpleNamespace(trackers={tp: tracker}), tp) == 2585  # type: ignore[arg-type]
 
 
 def test_the_sender_of_aiokafka_asks_for_metadata_through_the_method_that_calm_wraps() -> None:

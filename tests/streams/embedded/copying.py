@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer
 
 from streams.embedded import Journal
 from streams.embedded.broker import EmbeddedBroker
-from streams.kafka import TP, Wire
+from streams.kafka import TP, KafkaClient
 from streams.kafka.connection import Connection
 from tests.streams.logs import create
 
@@ -27,11 +27,11 @@ def journal_in(directory: Path) -> Journal:
 async def main(directory: Path) -> None:
     journal = journal_in(directory)
     journal.heal()
-    async with EmbeddedBroker(directory / "broker") as broker, Wire(broker.connection) as wire:
+    async with EmbeddedBroker(directory / "broker") as broker, KafkaClient(broker.connection) as client:
         await create(broker.connection, {A.topic: 1, B.topic: 2})
-        await journal.restore(wire)
+        await journal.restore(client)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(journal.run(wire, interval_s=0.01))
+            tasks.create_task(journal.run(client, interval_s=0.01))
             tasks.create_task(_feed(broker.connection))
             tasks.create_task(_copy(broker.connection))
             print("ready", flush=True)
@@ -48,14 +48,14 @@ async def _copy(connection: Connection) -> None:
     """Every input: its output, named by the input's offset, confirmed; then the commit."""
     producer = AIOKafkaProducer(**connection.aiokafka())
     await producer.start()
-    async with Wire(connection) as wire:
-        done = (await wire.committed("sift.copy", [A])).get(A, 0)
+    async with KafkaClient(connection) as client:
+        done = (await client.committed("sift.copy", [A])).get(A, 0)
         while True:
-            end = (await wire.end_offsets([A]))[A]
-            async for record in wire.read(A, done, end):
+            end = (await client.end_offsets([A]))[A]
+            async for record in client.read(A, done, end):
                 await producer.send_and_wait(B.topic, b"%d" % record.offset, partition=B.partition)
                 done = record.offset + 1
-                await wire.commit("sift.copy", {A: done})
+                await client.commit("sift.copy", {A: done})
 
 
 if __name__ == "__main__":

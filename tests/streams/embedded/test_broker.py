@@ -13,7 +13,7 @@ import pytest
 from streams.embedded import broker as module
 from streams.embedded.broker import EmbeddedBroker
 from streams.errors import BrokerFailed
-from streams.kafka import Wire
+from streams.kafka import KafkaClient
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -21,8 +21,8 @@ REPOSITORY = Path(__file__).parents[3]
 async def test_it_answers_after_start_and_is_gone_after_stop(tmp_path: Path) -> None:
     async with EmbeddedBroker(tmp_path) as broker:
         assert broker.connection.embedded
-        async with Wire(broker.connection) as wire:
-            assert await wire.partitions("none") == []
+        async with KafkaClient(broker.connection) as client:
+            assert await client.partitions("none") == []
         pid = broker.pid
         assert pid is not None
         watch = asyncio.create_task(broker.watch())
@@ -59,7 +59,7 @@ async def test_a_port_that_another_broker_took_meanwhile_is_left_to_it(
         monkeypatch.setattr(module, "_free_port", ports().__next__)
         async with EmbeddedBroker(tmp_path / "second") as second:
             assert second.connection.bootstrap != first.connection.bootstrap
-            async with Wire(first.connection) as one, Wire(second.connection) as two:
+            async with KafkaClient(first.connection) as one, KafkaClient(second.connection) as two:
                 assert await one.cluster_id() != await two.cluster_id()
 
 
@@ -68,8 +68,8 @@ async def test_a_port_that_something_mute_took_is_left_to_it(tmp_path: Path, mon
     with socket.create_server(("127.0.0.1", 0)) as mute:
         taken = iter([mute.getsockname()[1]])
         monkeypatch.setattr(module, "_free_port", lambda: next(taken, None) or free_port())
-        async with EmbeddedBroker(tmp_path) as broker, Wire(broker.connection) as wire:
-            assert await wire.partitions("none") == []
+        async with EmbeddedBroker(tmp_path) as broker, KafkaClient(broker.connection) as client:
+            assert await client.partitions("none") == []
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from processors.diversity.config import DiversityConfig
 from schemas import Sample, encode
 from streams.inspection.diversity_replay import Replay, replay
-from streams.kafka import Wire
+from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
 from streams.settings import Settings
 from streams.topics.reading import decided
@@ -19,10 +19,10 @@ from tests.streams.staged_work import feed_raw, make_topics
 SAMPLES = topic_stream(150, topics=10, dims=16)[1]
 
 
-async def again(connection: Connection, settings: Settings, offset: int, scratch: Path) -> Replay:
+async def replay_again(connection: Connection, settings: Settings, offset: int, scratch: Path) -> Replay:
     scratch.mkdir()
-    async with Wire(connection) as wire:
-        return await replay(wire, settings, None, offset, scratch)
+    async with KafkaClient(connection) as client:
+        return await replay(client, settings, None, offset, scratch)
 
 
 async def test_every_decision_is_made_again_as_it_stands(broker: Connection, prefix: str, tmp_path: Path) -> None:
@@ -32,9 +32,9 @@ async def test_every_decision_is_made_again_as_it_stands(broker: Connection, pre
     await decide(broker, settings, repeated[:90])
     await decide(broker, settings, repeated[90:])  # a worker that goes on from the first one's snapshot
 
-    whole = await again(broker, settings, 0, tmp_path / "whole")
+    whole = await replay_again(broker, settings, 0, tmp_path / "whole")
     assert (whole.begun_at, whole.end, whole.same, whole.exact) == (0, 170, 150, True)
-    late = await again(broker, settings, 130, tmp_path / "late")
+    late = await replay_again(broker, settings, 130, tmp_path / "late")
     assert 0 < late.begun_at <= 130
     assert (late.same, late.exact) == (40, True)
 
@@ -44,15 +44,15 @@ async def test_a_difference_is_told(embedded: Connection, prefix: str, tmp_path:
     await make_topics(embedded, prefix)
     await decide(embedded, settings, SAMPLES)
     other = replace(settings, diversity=DiversityConfig(keep_rate=0.1))
-    assert (await again(embedded, other, 0, tmp_path / "other")).different
+    assert (await replay_again(embedded, other, 0, tmp_path / "other")).different
 
-    async with Wire(embedded) as wire:
-        standing = [sample async for sample in decided(wire, prefix)]
+    async with KafkaClient(embedded) as client:
+        standing = [sample async for sample in decided(client, prefix)]
     forged = replace(standing[0], sample_id="f" * 32)
     assert forged.decision is not None
     forged = replace(forged, decision=replace(forged.decision, input_offset=149))
     await feed_raw(embedded, prefix, [(forged.sample_id.encode(), encode(forged))], "rejected")
-    found = await again(embedded, settings, 0, tmp_path / "forged")
+    found = await replay_again(embedded, settings, 0, tmp_path / "forged")
     assert [sample_id for _, sample_id in found.different] == [SAMPLES[149].sample_id]
     assert found.same == 149
     assert not found.exact
@@ -64,7 +64,7 @@ async def test_what_waits_is_no_difference(embedded: Connection, prefix: str, tm
     await decide(embedded, settings, SAMPLES[:60])
     waiting: list[Sample] = SAMPLES[60:80]
     await feed_raw(embedded, prefix, [(sample.sample_id.encode(), encode(sample)) for sample in waiting], "scored")
-    found = await again(embedded, settings, 0, tmp_path / "again")
+    found = await replay_again(embedded, settings, 0, tmp_path / "again")
     assert (found.end, found.same, found.exact) == (60, 60, True)
 
 
@@ -74,7 +74,7 @@ async def test_a_snapshot_of_another_clusterer_is_not_used(
     settings = deciding_settings(tmp_path, prefix)
     await make_topics(embedded, prefix)
     await decide(embedded, settings, SAMPLES[:60])
-    found = await again(
+    found = await replay_again(
         embedded, replace(settings, diversity=DiversityConfig(clusterer="river")), 60, tmp_path / "river"
     )
     assert found.begun_at == 0

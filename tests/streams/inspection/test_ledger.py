@@ -6,8 +6,9 @@ from schemas import encode
 from schemas.codec import MAX_BYTES
 from streams.inspection import ledger
 from streams.inspection.ledger import Ledger
-from streams.kafka import Wire
+from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
+from streams.topics.table import TopicName
 from tests.streams.history import (
     ONE_KEY,
     bury,
@@ -21,8 +22,8 @@ from tests.streams.staged_work import feed_raw, make_topics, number
 
 
 async def account(connection: Connection, prefix: str) -> Ledger:
-    async with Wire(connection) as wire:
-        return await ledger.take(wire, prefix)
+    async with KafkaClient(connection) as client:
+        return await ledger.take(client, prefix)
 
 
 async def test_nothing_balances(broker: Connection, prefix: str) -> None:
@@ -41,9 +42,9 @@ async def _journey(connection: Connection, prefix: str, scored: bool) -> None:
     await feed_in_order(connection, prefix, [decided(samples[0]), decided(samples[3])], "curated")
     await feed_in_order(connection, prefix, [decided(samples[1], "rejected", "near_duplicate")], "rejected")
     await bury(connection, prefix, [letter_of(prefix, samples[2])])
-    async with Wire(connection) as wire:
-        await commit(wire, prefix, "scoring", "answers", 5)
-        await commit(wire, prefix, "diversity", "scored", 3)
+    async with KafkaClient(connection) as client:
+        await commit(client, prefix, "scoring", "answers", 5)
+        await commit(client, prefix, "diversity", "scored", 3)
     if scored:
         await feed_in_order(connection, prefix, [samples[4]], "scored")
 
@@ -77,10 +78,10 @@ async def test_pending_is_counted_by_the_commit_and_not_as_the_rest(embedded: Co
     """The same records, and only the commit moves: what was pending becomes missing, one by one."""
     await make_topics(embedded, prefix)
     await feed_in_order(embedded, prefix, [number(i) for i in range(4)])
-    async with Wire(embedded) as wire:
+    async with KafkaClient(embedded) as client:
         for done in range(5):
-            await commit(wire, prefix, "scoring", "answers", done)
-            found = await ledger.take(wire, prefix)
+            await commit(client, prefix, "scoring", "answers", done)
+            found = await ledger.take(client, prefix)
             assert (found.pending.total(), len(found.missing), found.total) == (4 - done, done, 4)
 
 
@@ -88,11 +89,11 @@ async def test_a_record_that_was_scored_and_lost_by_diversity_is_missing(embedde
     await make_topics(embedded, prefix)
     await feed_in_order(embedded, prefix, [number(0)])
     await feed_in_order(embedded, prefix, [number(0)], "scored")
-    async with Wire(embedded) as wire:
-        await commit(wire, prefix, "scoring", "answers")
-        assert (await ledger.take(wire, prefix)).pending == {"scored": 1}
-        await commit(wire, prefix, "diversity", "scored")
-        assert (await ledger.take(wire, prefix)).missing == [number(0).sample_id]
+    async with KafkaClient(embedded) as client:
+        await commit(client, prefix, "scoring", "answers")
+        assert (await ledger.take(client, prefix)).pending == {"scored": 1}
+        await commit(client, prefix, "diversity", "scored")
+        assert (await ledger.take(client, prefix)).missing == [number(0).sample_id]
 
 
 async def test_prompts_wait_as_long_as_no_stage_reads_them(embedded: Connection, prefix: str) -> None:
@@ -102,13 +103,13 @@ async def test_prompts_wait_as_long_as_no_stage_reads_them(embedded: Connection,
 
 
 @pytest.mark.parametrize("second", ["curated", "rejected"])
-async def test_a_sample_that_ended_twice_is_found(embedded: Connection, prefix: str, second: str) -> None:
+async def test_a_sample_that_ended_twice_is_found(embedded: Connection, prefix: str, second: TopicName) -> None:
     await make_topics(embedded, prefix)
     await feed_in_order(embedded, prefix, [number(0), number(1)])
     await feed_in_order(embedded, prefix, [decided(number(0)), decided(number(1))], "curated")
     await feed_in_order(embedded, prefix, [decided(number(1), "rejected")], second)
-    async with Wire(embedded) as wire:
-        await commit(wire, prefix, "scoring", "answers")
+    async with KafkaClient(embedded) as client:
+        await commit(client, prefix, "scoring", "answers")
     found = await account(embedded, prefix)
     assert found.twice == [number(1).sample_id]
     assert not found.balanced
@@ -132,17 +133,17 @@ async def test_a_dead_letter_that_was_replayed_and_curated_counts_once(broker: C
     sample = number(0)
     await feed_in_order(broker, prefix, [sample])
     await bury(broker, prefix, [letter_of(prefix, sample)])
-    async with Wire(broker) as wire:
-        await commit(wire, prefix, "scoring", "answers")
-        assert (await ledger.take(wire, prefix)).dead.total() == 1
+    async with KafkaClient(broker) as client:
+        await commit(client, prefix, "scoring", "answers")
+        assert (await ledger.take(client, prefix)).dead.total() == 1
         await feed_replayed(broker, f"{prefix}.answers", sample.sample_id, encode(sample))
-        found = await ledger.take(wire, prefix)
+        found = await ledger.take(client, prefix)
         assert (found.total, found.pending, found.dead.total()) == (1, {"answers": 1}, 0)
-        await commit(wire, prefix, "scoring", "answers")
+        await commit(client, prefix, "scoring", "answers")
         await feed_in_order(broker, prefix, [sample], "scored")
-        await commit(wire, prefix, "diversity", "scored")
+        await commit(client, prefix, "diversity", "scored")
         await feed_in_order(broker, prefix, [decided(sample)], "curated")
-        found = await ledger.take(wire, prefix)
+        found = await ledger.take(client, prefix)
     assert (found.total, found.curated, found.dead.total()) == (1, 1, 0)
     assert found.balanced
 
@@ -153,16 +154,16 @@ async def test_bytes_that_are_no_sample_keep_one_identity_through_a_replay(
 ) -> None:
     await make_topics(embedded, prefix)
     await feed_raw(embedded, prefix, [(ONE_KEY, value)])
-    async with Wire(embedded) as wire:
-        waiting = await ledger.take(wire, prefix)
+    async with KafkaClient(embedded) as client:
+        waiting = await ledger.take(client, prefix)
         assert waiting.pending == {"answers": 1}
-        await commit(wire, prefix, "scoring", "answers")
-        (place,) = (await ledger.take(wire, prefix)).missing
+        await commit(client, prefix, "scoring", "answers")
+        (place,) = (await ledger.take(client, prefix)).missing
         await bury(embedded, prefix, [letter_of(prefix, number(0), identity=place)])
         await feed_replayed(embedded, f"{prefix}.answers", place, value or b"")
-        await commit(wire, prefix, "scoring", "answers")
+        await commit(client, prefix, "scoring", "answers")
         await bury(embedded, prefix, [letter_of(prefix, number(0), identity=place)])
-        found = await ledger.take(wire, prefix)
+        found = await ledger.take(client, prefix)
     assert (found.total, found.dead.total(), found.missing) == (1, 1, [])
 
 
@@ -180,6 +181,6 @@ async def test_every_record_that_is_read_is_told(embedded: Connection, prefix: s
     await feed_in_order(embedded, prefix, [decided(number(0))], "curated")
     await bury(embedded, prefix, [letter_of(prefix, number(1))])
     told: list[int] = []
-    async with Wire(embedded) as wire:
-        await ledger.take(wire, prefix, lambda: told.append(1))
+    async with KafkaClient(embedded) as client:
+        await ledger.take(client, prefix, lambda: told.append(1))
     assert len(told) == 4

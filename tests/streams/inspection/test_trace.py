@@ -4,7 +4,7 @@ import orjson
 
 from schemas import encode
 from streams.inspection.trace import trace
-from streams.kafka import Wire
+from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
 from tests.streams.history import bury, decided, feed_in_order, feed_replayed, letter_of
 from tests.streams.staged_work import feed_raw, make_topics, number
@@ -12,12 +12,12 @@ from tests.streams.staged_work import feed_raw, make_topics, number
 
 async def test_the_stations_of_a_sample_come_in_the_order_of_its_journey(broker: Connection, prefix: str) -> None:
     await make_topics(broker, prefix)
-    for noun in ("answers", "scored"):
-        await feed_in_order(broker, prefix, [number(1), number(0), number(2)], noun)
+    for name in ("answers", "scored"):
+        await feed_in_order(broker, prefix, [number(1), number(0), number(2)], name)
     await feed_in_order(broker, prefix, [decided(number(0))], "curated")
-    async with Wire(broker) as wire:
-        stations = await trace(wire, prefix, number(0).sample_id)
-    assert [station.topic for station in stations] == [f"{prefix}.{noun}" for noun in ("answers", "scored", "curated")]
+    async with KafkaClient(broker) as client:
+        stations = await trace(client, prefix, number(0).sample_id)
+    assert [station.topic for station in stations] == [f"{prefix}.{name}" for name in ("answers", "scored", "curated")]
     assert [station.offset for station in stations] == [1, 1, 0]
     assert stations[-1].sample == decided(number(0))
     assert [station.at for station in stations] == sorted(station.at for station in stations)
@@ -29,8 +29,8 @@ async def test_a_failure_and_a_replay_are_part_of_the_story(embedded: Connection
     await feed_in_order(embedded, prefix, [sample])
     await bury(embedded, prefix, [letter_of(prefix, sample), letter_of(prefix, number(1))])
     await feed_replayed(embedded, f"{prefix}.answers", sample.sample_id, encode(sample))
-    async with Wire(embedded) as wire:
-        first, dead, again = await trace(wire, prefix, sample.sample_id)
+    async with KafkaClient(embedded) as client:
+        first, dead, again = await trace(client, prefix, sample.sample_id)
     assert (first.letter, again.letter) == (None, None)
     assert dead.letter is not None
     assert dead.data()["dead_letter"] == {"stage": "scoring", "error": "InvalidSample", "why": "never"}
@@ -42,8 +42,8 @@ async def test_a_record_that_holds_no_sample_is_traced_by_its_place(embedded: Co
     place = f"{prefix}.answers/3/17"
     noise = [letter_of(prefix, number(0), identity=place)]
     await bury(embedded, prefix, noise)
-    async with Wire(embedded) as wire:
-        (station,) = await trace(wire, prefix, place)
+    async with KafkaClient(embedded) as client:
+        (station,) = await trace(client, prefix, place)
     assert station.letter is not None
     assert station.letter.identity == place
 
@@ -53,7 +53,7 @@ async def test_a_prefix_of_the_id_is_enough_and_another_id_has_no_story(embedded
     await feed_in_order(embedded, prefix, [number(i) for i in range(20)])
     await feed_raw(embedded, prefix, [(b"x", b"noise")])
     await feed_raw(embedded, prefix, [(b"x", b"noise")], "dead-letters")
-    async with Wire(embedded) as wire:
-        stations = await trace(wire, prefix, number(7).sample_id[:8])
+    async with KafkaClient(embedded) as client:
+        stations = await trace(client, prefix, number(7).sample_id[:8])
         assert [station.sample for station in stations] == [number(7)]
-        assert await trace(wire, prefix, "not an id") == []
+        assert await trace(client, prefix, "not an id") == []

@@ -12,7 +12,7 @@ from typing import Any
 
 from streams.kafka.connection import Connection
 from streams.sources import seeds
-from streams.sources.pace import Exactly
+from streams.sources.pace import CountTarget
 from streams.sources.synthesis import open_synthesis
 from tests.streams.sources.synthesizing import settings_of
 
@@ -27,7 +27,7 @@ async def main() -> None:
     directory, bootstrap, prefix, url = sys.argv[1:]
     connection = Connection(bootstrap=bootstrap, embedded=True)
     settings = settings_of(Path(directory), prefix, url)
-    async with open_synthesis(settings, connection, ["comparison"], Exactly(1, 50)) as synthesis:
+    async with open_synthesis(settings, connection, ["comparison"], CountTarget(1, 50)) as synthesis:
         setattr(seeds, "push", die)  # noqa: B010
         await synthesis.run(asyncio.Event())
 

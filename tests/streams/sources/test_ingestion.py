@@ -12,9 +12,10 @@ import pytest
 from processors.ingestion import MAX_ROW_BYTES, Reading, Row, follow_rows, list_files, read_listing
 from schemas.codec import MAX_BYTES
 from streams.delivery.producer import open_sender
-from streams.kafka import Wire
+from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
 from streams.sources.ingestion import Ingestion
+from streams.topics.table import TopicName
 from tests.streams.staged_work import arrived, letters, make_topics, until
 
 
@@ -30,9 +31,9 @@ class Into:
     async def file(self, path: Path) -> None:
         await self.ingestion.run(read_listing(list_files(path), lambda _: None))
 
-    async def topic(self, noun: str) -> list[str]:
-        async with Wire(self.connection) as wire:
-            return sorted(sample.prompt.instruction for sample in await arrived(wire, self.prefix, noun))
+    async def topic(self, name: TopicName) -> list[str]:
+        async with KafkaClient(self.connection) as client:
+            return sorted(sample.prompt.instruction for sample in await arrived(client, self.prefix, name))
 
 
 @pytest.fixture
@@ -63,9 +64,9 @@ async def test_answers_prompts_and_bad_rows_each_go_their_way(into: Into, tmp_pa
     assert counts(into) == (1, 2, 5)
     assert await into.topic("answers") == ["a"]
     assert await into.topic("prompts") == ["b", "c"]
-    async with Wire(into.connection) as wire:
-        dead = [letter for letter, _ in await letters(wire, into.prefix)]
-        (sample,) = await arrived(wire, into.prefix, "answers")
+    async with KafkaClient(into.connection) as client:
+        dead = [letter for letter, _ in await letters(client, into.prefix)]
+        (sample,) = await arrived(client, into.prefix, "answers")
     assert sample.labels == {"dataset": "own"}
     assert sample.lineage[0].params == {"file": "rows.jsonl", "line": 1}
     assert [letter.value for letter in dead] == list(bad)
@@ -82,8 +83,8 @@ async def test_the_same_bad_row_twice_is_one_identity(into: Into, tmp_path: Path
     (tmp_path / "a.jsonl").write_bytes(lines(b"noise"))
     (tmp_path / "b.jsonl").write_bytes(lines({"prompt": "good"}, b"noise", b"other noise"))
     await into.file(tmp_path)
-    async with Wire(into.connection) as wire:
-        one, two, other = [letter for letter, _ in await letters(wire, into.prefix)]
+    async with KafkaClient(into.connection) as client:
+        one, two, other = [letter for letter, _ in await letters(client, into.prefix)]
     assert one.identity == two.identity != other.identity
     assert (one.message[:9], two.message[:9]) == ("a.jsonl:1", "b.jsonl:2")
 
@@ -92,8 +93,8 @@ async def test_the_same_row_again_has_the_same_id(into: Into, tmp_path: Path) ->
     (tmp_path / "a.jsonl").write_bytes(lines({"instruction": "a", "output": "A"}))
     await into.file(tmp_path / "a.jsonl")
     await into.file(tmp_path / "a.jsonl")
-    async with Wire(into.connection) as wire:
-        one, two = await arrived(wire, into.prefix, "answers")
+    async with KafkaClient(into.connection) as client:
+        one, two = await arrived(client, into.prefix, "answers")
     assert one.sample_id == two.sample_id
 
 
@@ -105,8 +106,8 @@ async def test_rows_that_are_too_long_are_dead_letters_and_the_file_goes_on(into
     file.write_bytes(lines(unread, unsent, {"instruction": "a", "output": "A"}))
     await into.file(file)
     assert counts(into) == (1, 0, 2)
-    async with Wire(into.connection) as wire:
-        first, second = [letter for letter, _ in await letters(wire, into.prefix)]
+    async with KafkaClient(into.connection) as client:
+        first, second = [letter for letter, _ in await letters(client, into.prefix)]
     assert unread.startswith(first.value or b"!")
     assert (first.error, second.error) == ("ShapeError", "EncodeError")
     assert second.value == unsent

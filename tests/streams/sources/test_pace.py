@@ -7,13 +7,13 @@ from collections import Counter
 import pytest
 
 from processors.errors import Outage, Transient
-from streams.sources.pace import Exactly, Steadily, Stopped
-from streams.sources.tally import Row, Tally
+from streams.sources.pace import CountTarget, RateTarget, Stopped
+from streams.sources.tally import SynthesisTally, TaskTypeTally
 
 
-def tally(accepted: int, confirmed: int | None = None, **reasons: int) -> Tally:
-    row = Row(accepted=accepted, reasons=Counter(reasons))
-    return Tally(total=row, confirmed=accepted if confirmed is None else confirmed)
+def tally(accepted: int, confirmed: int | None = None, **reasons: int) -> SynthesisTally:
+    row = TaskTypeTally(accepted=accepted, reasons=Counter(reasons))
+    return SynthesisTally(total=row, confirmed=accepted if confirmed is None else confirmed)
 
 
 class Clock:
@@ -30,7 +30,7 @@ async def no_lag() -> int:
 
 
 async def test_exactly_is_reached_when_all_are_confirmed() -> None:
-    pace = Exactly(5, 10)
+    pace = CountTarget(5, 10)
     assert await pace.goal(tally(2)) == 5
     assert (pace.room(tally(2)), pace.room(tally(5))) == (3, 0)
     assert not pace.reached(tally(5, confirmed=4))
@@ -38,7 +38,7 @@ async def test_exactly_is_reached_when_all_are_confirmed() -> None:
 
 
 async def test_the_cap_counts_all_candidates() -> None:
-    pace = Exactly(2, 10)
+    pace = CountTarget(2, 10)
     assert await pace.goal(tally(1, too_short=18)) == 2
     with pytest.raises(Stopped, match=r"1 of 2 prompts after 20 candidates.*too_short 19"):
         await pace.goal(tally(1, too_short=19))
@@ -47,7 +47,7 @@ async def test_the_cap_counts_all_candidates() -> None:
 
 async def test_a_rate_is_held_and_a_long_pause_is_not_made_up_for() -> None:
     clock = Clock()
-    pace = Steadily(30.0, 0, no_lag, clock)
+    pace = RateTarget(30.0, 0, no_lag, clock)
     assert await pace.goal(tally(0)) == 0
     clock.now += 10
     assert await pace.goal(tally(0)) == 5
@@ -61,7 +61,7 @@ async def test_the_lag_leaves_room_for_what_is_on_its_way() -> None:
     async def lag() -> int:
         return 7
 
-    pace = Steadily(0.0, 10, lag)
+    pace = RateTarget(0.0, 10, lag)
     assert await pace.goal(tally(20)) - 20 == 3
     assert await pace.goal(tally(23, confirmed=20)) - 23 == 0
     assert pace.room(tally(20)) == sys.maxsize
@@ -69,18 +69,18 @@ async def test_the_lag_leaves_room_for_what_is_on_its_way() -> None:
 
 
 async def test_without_limits_there_is_no_end() -> None:
-    assert await Steadily(0.0, 0, no_lag).goal(tally(3)) == sys.maxsize
+    assert await RateTarget(0.0, 0, no_lag).goal(tally(3)) == sys.maxsize
 
 
 async def test_a_pause_ends_when_it_is_told_to_stop() -> None:
     stop = asyncio.Event()
     stop.set()
     async with asyncio.timeout(5):
-        await Steadily(0.0, 0, no_lag).failed(Outage("away", retry_after_s=3600.0), stop)
+        await RateTarget(0.0, 0, no_lag).failed(Outage("away", retry_after_s=3600.0), stop)
 
 
 async def test_a_count_gives_up_at_the_sixth_failure_in_a_row() -> None:
-    pace, stop = Exactly(1, 10), asyncio.Event()
+    pace, stop = CountTarget(1, 10), asyncio.Event()
     stop.set()
     for _ in range(5):
         await pace.failed(Transient("away"), stop)

@@ -15,13 +15,13 @@ from processors.llm.budget import Budget
 from processors.llm.config import BudgetConfig
 from schemas import Sample
 from streams.delivery.producer import open_sender
-from streams.kafka import Wire
+from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
 from streams.settings import Settings
 from streams.sources import seeds
-from streams.sources.pace import Exactly, Stopped
+from streams.sources.pace import CountTarget, Stopped
 from streams.sources.synthesis import Synthesis, UnknownTaskType, open_synthesis
-from streams.topics.table import partitions_of
+from streams.topics.table import TopicName, partitions_of
 from tests.processors.llm.staged_server import Raw, StagedServer, staged
 from tests.processors.synthesis.world import decided
 from tests.streams.sources.synthesizing import lines, reply, settings_of, task
@@ -41,15 +41,15 @@ class Place:
 
     async def make(self, count: int, *names: str, **options: Any) -> Synthesis:
         """Make so many prompts."""
-        pace = Exactly(count, self.settings.synthesis.max_candidates)
+        pace = CountTarget(count, self.settings.synthesis.max_candidates)
         async with open_synthesis(self.settings, self.connection, names or ["comparison"], pace) as synthesis:
             await synthesis.run(asyncio.Event(), **options)
         return synthesis
 
-    async def topic(self, noun: str) -> list[Sample]:
+    async def topic(self, name: TopicName) -> list[Sample]:
         """The samples in a topic."""
-        async with Wire(self.connection) as wire:
-            return await arrived(wire, self.settings.prefix, noun)
+        async with KafkaClient(self.connection) as client:
+            return await arrived(client, self.settings.prefix, name)
 
     def configure(self, **synthesis: Any) -> None:
         """Change settings of synthesis."""
@@ -218,9 +218,9 @@ async def test_the_continuous_mode_stops_at_the_target_lag_and_goes_on_below_it(
         await until(lambda: has(4))
         await asyncio.sleep(1.5)
         assert await has(4)
-        async with Wire(place.connection) as wire:
-            ends = await wire.end_offsets(partitions_of(place.settings.prefix, "prompts"))
-            await wire.commit(f"{place.settings.prefix}-answering", {tp: end for tp, end in ends.items() if end})
+        async with KafkaClient(place.connection) as client:
+            ends = await client.end_offsets(partitions_of(place.settings.prefix, "prompts"))
+            await client.commit(f"{place.settings.prefix}-answering", {tp: end for tp, end in ends.items() if end})
         await until(lambda: has(8))
 
 

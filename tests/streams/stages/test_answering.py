@@ -12,7 +12,7 @@ import pytest
 from processors.answering.config import AnsweringConfig
 from processors.llm.config import EndpointConfig, Route
 from schemas import Answer, Prompt, Sample, sample_id
-from streams.kafka import Wire
+from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
 from streams.processes.worker import Exit, Worker
 from streams.rundir import RunDir
@@ -46,10 +46,10 @@ def run_of(directory: Path, prefix: str, url: str) -> Settings:
     return replace(settings(directory, prefix), endpoints=named)
 
 
-async def all_committed(wire: Wire, prefix: str) -> bool:
+async def all_committed(client: KafkaClient, prefix: str) -> bool:
     tps = partitions_of(prefix, "prompts")
-    ends = {tp: end for tp, end in (await wire.end_offsets(tps)).items() if end}
-    return await wire.committed(f"{prefix}-answering", tps) == ends
+    ends = {tp: end for tp, end in (await client.end_offsets(tps)).items() if end}
+    return await client.committed(f"{prefix}-answering", tps) == ends
 
 
 async def test_answers_faults_and_refused_prompts_go_their_ways(
@@ -58,14 +58,14 @@ async def test_answers_faults_and_refused_prompts_go_their_ways(
     await make_topics(embedded, prefix)
     done = replace(prompt("Has its answer"), answer=Answer(text="Indeed."))
     await feed(embedded, prefix, [prompt("What boils?"), prompt("What freezes?"), prompt("Melts?"), done], "prompts")
-    async with staged() as (server, url), Wire(embedded) as wire:
+    async with staged() as (server, url), KafkaClient(embedded) as client:
         refusal = completion_of("I'm sorry, but I cannot help with that.")
         server.script.extend([Raw(body=orjson.dumps(refusal)), Raw(status=400)])
         async with answered_by(run_of(tmp_path, prefix, url), embedded):
-            await until(lambda: all_committed(wire, prefix))
-        answers = await arrived(wire, prefix, "answers")
-        (faulty,) = await arrived(wire, prefix, "scored")
-        ((letter, _),) = await letters(wire, prefix)
+            await until(lambda: all_committed(client, prefix))
+        answers = await arrived(client, prefix, "answers")
+        (faulty,) = await arrived(client, prefix, "scored")
+        ((letter, _),) = await letters(client, prefix)
     assert len(server.requests) == 3
     assert done in answers  # unchanged: nobody was asked
     assert len(answers) == 2
@@ -82,7 +82,7 @@ async def test_an_outage_of_all_endpoints_pauses_the_stage_and_loses_nothing(
     await make_topics(embedded, prefix)
     samples = [prompt(f"Question {number}?") for number in range(120)]
     await feed(embedded, prefix, samples, "prompts")
-    async with Wire(embedded) as wire, AsyncExitStack() as until_the_end:
+    async with KafkaClient(embedded) as client, AsyncExitStack() as until_the_end:
         async with staged(Staging(latency_s=0.1)) as (server, url):
             run = answered_by(run_of(tmp_path, prefix, url), embedded)
             worker = await until_the_end.enter_async_context(run)
@@ -93,15 +93,15 @@ async def test_an_outage_of_all_endpoints_pauses_the_stage_and_loses_nothing(
             await until(begun)
 
         async def paused() -> bool:
-            return worker.fates.pause.active
+            return worker.outcomes.pause.active
 
         await until(paused, 90)
-        assert 0 < len(await arrived(wire, prefix, "answers")) < 120
+        assert 0 < len(await arrived(client, prefix, "answers")) < 120
         async with staged(port=int(url.split(":")[2].removesuffix("/v1"))):
-            await until(lambda: all_committed(wire, prefix), 90)
-        assert not worker.fates.pause.active
-        assert await letters(wire, prefix) == []
-        answers = await arrived(wire, prefix, "answers")
+            await until(lambda: all_committed(client, prefix), 90)
+        assert not worker.outcomes.pause.active
+        assert await letters(client, prefix) == []
+        answers = await arrived(client, prefix, "answers")
     assert {one.sample_id for one in answers} == {one.sample_id for one in samples}
 
 
@@ -117,10 +117,10 @@ async def test_a_run_on_a_real_model(local_model: str, embedded: Connection, pre
         routes=(route,),
         answering=AnsweringConfig(checks=("empty",)),
     )
-    async with Wire(embedded) as wire:
+    async with KafkaClient(embedded) as client:
         async with answered_by(config, embedded):
-            await until(lambda: all_committed(wire, prefix), 180)
-        answers = await arrived(wire, prefix, "answers")
+            await until(lambda: all_committed(client, prefix), 180)
+        answers = await arrived(client, prefix, "answers")
     assert len(answers) == len({one.sample_id for one in answers}) == 4
     assert {one.sample_id for one in answers} > {one.sample_id for one in samples}
     for one in answers:

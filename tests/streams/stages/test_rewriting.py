@@ -13,7 +13,7 @@ from processors.llm.config import EndpointConfig, Route
 from processors.rewriting.config import RewritingConfig
 from schemas import Sample, derived_id
 from streams.inspection.ledger import take
-from streams.kafka import Wire
+from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
 from streams.processes.worker import Exit, Worker
 from streams.rundir import RunDir
@@ -61,10 +61,10 @@ def run_of(directory: Path, prefix: str, url: str, rules: str = RULES + REST) ->
     return replace(settings(directory, prefix), endpoints=named, rewriting=config)
 
 
-async def all_committed(wire: Wire, prefix: str) -> bool:
+async def all_committed(client: KafkaClient, prefix: str) -> bool:
     tps = partitions_of(prefix, "collected")
-    ends = {tp: end for tp, end in (await wire.end_offsets(tps)).items() if end}
-    return await wire.committed(f"{prefix}-rewriting", tps) == ends
+    ends = {tp: end for tp, end in (await client.end_offsets(tps)).items() if end}
+    return await client.committed(f"{prefix}-rewriting", tps) == ends
 
 
 def rewrite_of(sample: Sample) -> str:
@@ -82,13 +82,13 @@ async def test_originals_rewrites_and_faults_go_their_ways_and_the_ledger_balanc
     )
     await make_topics(embedded, prefix)
     await feed(embedded, prefix, [birds, answered, gone, rest], "collected")
-    async with staged() as (server, url), Wire(embedded) as wire:
+    async with staged() as (server, url), KafkaClient(embedded) as client:
         server.script.append(Raw(body=orjson.dumps(completion_of("I'm sorry, but I cannot help with that."))))
         async with rewritten_by(run_of(tmp_path, prefix, url), embedded):
-            await until(lambda: all_committed(wire, prefix))
-        came = {noun: await arrived(wire, prefix, noun) for noun in ("answers", "prompts", "scored")}
-        ledger = await take(wire, prefix)
-        assert await letters(wire, prefix) == []
+            await until(lambda: all_committed(client, prefix))
+        came = {name: await arrived(client, prefix, name) for name in ("answers", "prompts", "scored")}
+        ledger = await take(client, prefix)
+        assert await letters(client, prefix) == []
     assert len(server.requests) == 3
     assert [one.sample_id for one in came["answers"]] == [answered.sample_id]
     assert came["answers"][0].task_type == "question_answering"
@@ -110,11 +110,11 @@ async def test_a_run_on_a_real_model(local_model: str, embedded: Connection, pre
     route = Route(endpoints=("staged",), max_tokens=32)
     endpoint = EndpointConfig(url=local_model, max_in_flight=2)
     config = replace(run_of(tmp_path, prefix, local_model), endpoints={"staged": endpoint}, routes=(route,))
-    async with Wire(embedded) as wire:
+    async with KafkaClient(embedded) as client:
         async with rewritten_by(config, embedded):
-            await until(lambda: all_committed(wire, prefix), 120)
-        (original,) = await arrived(wire, prefix, "answers")
-        (made,) = [one for noun in ("prompts", "scored") for one in await arrived(wire, prefix, noun)]
+            await until(lambda: all_committed(client, prefix), 120)
+        (original,) = await arrived(client, prefix, "answers")
+        (made,) = [one for name in ("prompts", "scored") for one in await arrived(client, prefix, name)]
     assert original.sample_id == sample.sample_id
     assert made.sample_id == rewrite_of(sample)
     step = made.lineage[-1]

@@ -10,13 +10,13 @@ from streams.kafka import TP
 from streams.kafka.connection import Connection
 from streams.topics import admin
 from streams.topics.admin import TopicsDiffer
-from streams.topics.table import BY_NOUN, TOPICS, partitions_of
+from streams.topics.table import BY_NAME, TOPICS, partitions_of
 from tests.streams.logs import create
 from tests.streams.staged_work import make_topics
 
 
 async def test_applying_creates_what_is_missing_and_a_second_time_nothing(broker: Connection, prefix: str) -> None:
-    assert await admin.apply(broker, prefix) == [topic.name(prefix) for topic in TOPICS]
+    assert await admin.apply(broker, prefix) == [topic.full_name(prefix) for topic in TOPICS]
     assert await admin.apply(broker, prefix) == []
     await make_topics(broker, prefix)
     assert await admin.differences(broker, prefix) == []
@@ -46,7 +46,7 @@ async def test_a_setting_that_was_changed_is_told(kafka: Connection, prefix: str
     client = AIOKafkaAdminClient(**kafka.aiokafka())
     await client.start()
     try:
-        changed = BY_NOUN["curated"].config() | {"cleanup.policy": "delete"}
+        changed = BY_NAME["curated"].config() | {"cleanup.policy": "delete"}
         resource = ConfigResource(ConfigResourceType.TOPIC, f"{prefix}.curated", configs=changed)
         await client.alter_configs([resource])
     finally:
@@ -65,10 +65,10 @@ def test_partitions_are_those_of_the_table() -> None:
 
 
 def test_the_result_is_kept_for_ever_and_no_message_is_too_large_for_its_topic() -> None:
-    assert BY_NOUN["curated"].config()["retention.ms"] == "-1"
-    assert BY_NOUN["prompts"].config()["retention.ms"] == str(30 * 24 * 3600 * 1000)
+    assert BY_NAME["curated"].config()["retention.ms"] == "-1"
+    assert BY_NAME["prompts"].config()["retention.ms"] == str(30 * 24 * 3600 * 1000)
     for topic in TOPICS:
         assert int(topic.config()["max.message.bytes"]) > MAX_BYTES
     # A dead letter holds a record of any other topic, and its headers.
-    largest = max(topic.max_message_mib for topic in TOPICS if topic.noun not in ("dead-letters", "model"))
-    assert BY_NOUN["dead-letters"].max_message_mib > largest
+    largest = max(topic.max_message_mib for topic in TOPICS if topic.name not in ("dead-letters", "model"))
+    assert BY_NAME["dead-letters"].max_message_mib > largest

@@ -42,7 +42,8 @@ class Random:
 
     def judge(self, candidate: Candidate) -> Verdict:
         drawn = self._draw.random()
-        return Verdict(total=drawn, threshold=None, reason="gain" if drawn < self._rate else "below_threshold")
+        kept = drawn < self._rate
+        return Verdict(kept=kept, total=drawn, threshold=None, reason="gain" if kept else "below_threshold")
 
     def forget(self, cluster: int) -> None: ...
     def forget_scores(self) -> None: ...

@@ -9,7 +9,9 @@ from typing import Any, cast
 from benchmarks.hop_task import Clock, Task
 from schemas import Sample
 from streams.delivery.agent import consumer_of
-from streams.delivery.microbatch import BatchLimits
+from streams.delivery.batch_queue import BatchLimits
+from streams.delivery.concurrent import ConcurrentWork
+from streams.delivery.microbatch import BatchWork
 from streams.delivery.outcomes import Output
 from streams.processes.worker import Exit, Worker
 from streams.rundir import RunDir
@@ -22,7 +24,7 @@ LIMITS = BatchLimits(max_tokens=256, max_items=256, max_wait_s=0.05)
 """Those of the diversity stage, whose own work is so short that the hop's cost shows."""
 
 
-class InBatches:
+class InBatches(BatchWork):
     """Model work without a model."""
 
     limits = LIMITS
@@ -40,15 +42,8 @@ class InBatches:
         """Every sample to the output topic."""
         return [[Output(self._topic, sample)] for sample in samples]
 
-    async def start_at(self, partition: int) -> int | None:
-        """From the committed offset."""
-        return None
 
-    async def after_batch(self) -> None:
-        """There is no state."""
-
-
-class Concurrently:
+class Concurrently(ConcurrentWork):
     """I/O work without a call."""
 
     max_in_flight = MAX_IN_FLIGHT

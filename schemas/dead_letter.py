@@ -7,8 +7,10 @@ tools that read those read these, and two of our own.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from schemas.identity import IDENTITY
+
 _CONNECT = "__connect.errors."
-_IDENTITY, _ATTEMPT = "sift.identity", "sift.attempt"
+_ATTEMPT = "sift.attempt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,7 @@ class DeadLetter:
             _CONNECT + "exception.class.name": self.error,
             _CONNECT + "exception.message": self.message,
             _ATTEMPT: self.attempt,
-            _IDENTITY: self.identity,
+            IDENTITY: self.identity,
         }
         return [(name, str(value).encode("utf-8", "replace")) for name, value in story.items()]
 
@@ -62,21 +64,9 @@ class DeadLetter:
             error=found.get(_CONNECT + "exception.class.name", ""),
             message=found.get(_CONNECT + "exception.message", ""),
             attempt=_number(found.get(_ATTEMPT)),
-            identity=found.get(_IDENTITY, ""),
+            identity=found.get(IDENTITY, ""),
             timestamp_ms=timestamp_ms,
         )
-
-
-def identity_header(identity: str) -> list[tuple[str, bytes]]:
-    """The header that a replayed record carries, so that a second failure is known as the same record."""
-    return [(_IDENTITY, identity.encode())]
-
-
-def identity_of(headers: Iterable[tuple[str, bytes]]) -> str | None:
-    """The identity that a replayed record carries, or None for a record that comes for the first time."""
-    return next(
-        (raw.decode("utf-8", "replace") for name, raw in headers if name == _IDENTITY and raw is not None), None
-    )
 
 
 def _number(text: str | None) -> int:

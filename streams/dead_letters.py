@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas import DeadLetter
-from schemas.dead_letter import identity_header
+from schemas.identity import identity_header
 from streams.delivery.producer import OutgoingRecord, Sender
 from streams.kafka import KafkaClient
 from streams.topics.reading import records

@@ -15,6 +15,22 @@ class BrokerUnreachable(StreamsError):
         )
 
 
+class BrokerRefused(StreamsError):
+    """A broker refused a request, and a retry would not help. `cause` is aiokafka's error."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(f"the Kafka broker refuses a request: {type(cause).__name__}: {cause}")
+        self.cause = cause
+
+
+class OffsetOutOfRange(BrokerRefused):
+    """A read begins at an offset that lies outside of the log."""
+
+
+class CorruptRecords(StreamsError):
+    """Records of a topic are not as they were written; the message names partition and offset."""
+
+
 class BrokerFailed(StreamsError):
     """The embedded broker did not start or has died; the message ends with the tail of its log."""
 

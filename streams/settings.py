@@ -22,7 +22,7 @@ from processors.rewriting.config import RewritingConfig
 from processors.scoring.config import ScoringConfig
 from processors.synthesis.config import SynthesisConfig
 from streams.delivery.agent import GroupTimes
-from streams.delivery.microbatch import BatchLimits
+from streams.delivery.batch_queue import BatchLimits
 from streams.delivery.outcomes import RetryPolicy
 from streams.embedded.local_model import LocalModelConfig
 from streams.errors import StreamsError

@@ -4,22 +4,32 @@ A batch with `gather` would wait for its slowest call: with 2 % of calls 50 time
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 from schemas import DecodeError, Sample, decode
 from streams.delivery.offset_tracker import Delivery
 from streams.delivery.outcomes import Bug, Outcomes, Output, Tries
 
-Process = Callable[[Sample], Awaitable[Sequence[Output]]]
+
+class ConcurrentWork(ABC):
+    """The work of an I/O stage."""
+
+    max_in_flight: int
+    """Most samples at a time."""
+
+    @abstractmethod
+    async def process(self, sample: Sample) -> Sequence[Output]:
+        """Return the outputs of one sample. Raises the errors of processors/errors.py and no others."""
 
 
 class ConcurrentStage:
-    """Runs `process` on every record, many at once. `process` may raise what processors/errors.py names."""
+    """Runs the work on every record, many at once."""
 
-    def __init__(self, process: Process, outcomes: Outcomes, max_in_flight: int) -> None:
-        self._process = process
+    def __init__(self, work: ConcurrentWork, outcomes: Outcomes) -> None:
+        self._work = work
         self._outcomes = outcomes
-        self._slots = asyncio.Semaphore(max_in_flight)
+        self._slots = asyncio.Semaphore(work.max_in_flight)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def offer(self, chunk: Sequence[Delivery]) -> None:
@@ -56,7 +66,7 @@ class ConcurrentStage:
         tries = Tries()
         while True:
             try:
-                outputs = await self._process(sample)
+                outputs = await self._work.process(sample)
             except Exception as error:
                 if await self._outcomes.should_retry(delivery, error, tries):
                     continue

@@ -7,16 +7,16 @@ its input can use it too. At most four batches are in memory: two that wait, one
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from processors.errors import ProcessorError
 from schemas import DecodeError, Sample, decode
-from streams.delivery.batch_queue import BatchLimits as BatchLimits
-from streams.delivery.batch_queue import BatchQueue
+from streams.delivery.batch_queue import BatchLimits, BatchQueue
 from streams.delivery.offset_tracker import Delivery
 from streams.delivery.outcomes import Outcomes, Output, Tries
 
@@ -30,34 +30,46 @@ class Item:
     ready: Any = None
 
 
-class BatchWork(Protocol):
-    """What a micro-batch stage does. `process` is called in a thread, one call at a time."""
+class BatchWork(ABC):
+    """The work of a model stage. `process` is called in a thread, one call at a time."""
 
+    limits: BatchLimits
+    """When a batch closes."""
+
+    @abstractmethod
     def cost(self, sample: Sample) -> int:
-        """Tokens that the sample will take."""
+        """Return the number of tokens that the sample will take."""
 
+    @abstractmethod
     def process(self, samples: Sequence[Any], offsets: Sequence[int]) -> Sequence[Sequence[Output] | Exception]:
-        """One result per sample, in order: its outputs, or the exception that is its fate. Raising fails them all."""
+        """Return one result per sample, in order: its outputs, or the exception that decides its outcome.
+
+        An exception that is raised fails all samples of the batch.
+        """
+
+    async def start_at(self, partition: int) -> int | None:
+        """Return the offset to read an assigned partition from, or None for the committed one."""
+        return None
+
+    async def after_batch(self) -> None:  # noqa: B027 (most stages have nothing to do here)
+        """Called when all outputs of a batch are confirmed and its records acknowledged."""
 
 
-@runtime_checkable
-class Prepares(Protocol):
-    """A stage part of whose work can be done while the batch before runs. `process` then gets what `prepare` made."""
+class PreparedBatchWork(BatchWork):
+    """Work whose next batch can be prepared while the current one runs. `process` gets the prepared samples."""
 
+    @abstractmethod
     def prepare(self, samples: Sequence[Sample]) -> Sequence[Any]:
-        """One result per sample, in order. Called in a thread of its own, one call at a time."""
+        """Return one prepared sample per sample, in order. Called in a thread of its own, one call at a time."""
 
 
 class MicroBatchStage:
     """Collects deliveries into batches and runs them one at a time in a thread of its own."""
 
-    def __init__(
-        self, work: BatchWork, outcomes: Outcomes, limits: BatchLimits, after_batch: Callable[[], Awaitable[None]]
-    ) -> None:
+    def __init__(self, work: BatchWork, outcomes: Outcomes) -> None:
         self._work = work
         self._outcomes = outcomes
-        self._after_batch = after_batch
-        self._queue: BatchQueue[Item] = BatchQueue(limits)
+        self._queue: BatchQueue[Item] = BatchQueue(work.limits)
         self._changed, self._room = asyncio.Event(), asyncio.Event()
         self._room.set()
         self._idle = asyncio.Event()
@@ -105,6 +117,11 @@ class MicroBatchStage:
                 with suppress(asyncio.CancelledError):
                     await running
 
+    async def start_at(self, partition: int) -> int | None:
+        """Return the offset to read an assigned partition from, once no batch is under way."""
+        await self.idle()
+        return await self._work.start_at(partition)
+
     async def idle(self) -> None:
         """Return when no batch is under way: all its outputs are confirmed."""
         await self._idle.wait()
@@ -138,7 +155,7 @@ class MicroBatchStage:
 
     async def _prepared(self, items: list[Item]) -> list[Item]:
         """The batch made ready, as far as that succeeds: what fails here fails again when the batch is run."""
-        if isinstance(self._work, Prepares):
+        if isinstance(self._work, PreparedBatchWork):
             with suppress(Exception):
                 ready = await self._in(self._ahead, self._work.prepare, [item.sample for item in items])
                 for item, each in zip(items, ready, strict=True):
@@ -163,7 +180,7 @@ class MicroBatchStage:
             failed = [(item, result) for item, result in both if isinstance(result, Exception)]
             again = await asyncio.gather(*(self._outcomes.should_retry(i.delivery, e, tries[id(i)]) for i, e in failed))
             items = [item for (item, _), repeat in zip(failed, again, strict=True) if repeat]
-        await self._after_batch()
+        await self._work.after_batch()
 
     async def _results(self, items: list[Item]) -> Sequence[Sequence[Output] | Exception]:
         try:
@@ -179,7 +196,7 @@ class MicroBatchStage:
 
     def _process(self, items: list[Item]) -> Sequence[Sequence[Output] | Exception]:
         work: Sequence[Any] = [item.sample for item in items]
-        if isinstance(self._work, Prepares):
+        if isinstance(self._work, PreparedBatchWork):
             ready = [item.ready for item in items if item.ready is not None]
             work = ready if len(ready) == len(items) else self._work.prepare(work)
         return self._work.process(work, [item.delivery.record.offset for item in items])

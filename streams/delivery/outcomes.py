@@ -11,14 +11,14 @@ a bug               the worker drains and exits; after `max_crashes` of them, de
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from processors.errors import InvalidSample, Outage, Transient
-from schemas import DeadLetter, DecodeError, EncodeError, Sample, decode
-from schemas.dead_letter import identity_of
+from schemas import DeadLetter, EncodeError, Sample
+from schemas.identity import record_identity
 from streams.delivery.crashes import Crashes
-from streams.delivery.offset_tracker import Delivery, Record
+from streams.delivery.offset_tracker import Delivery
 from streams.delivery.producer import OutgoingRecord, Sender, sample_record
 from streams.topics.table import TopicName
 
@@ -68,6 +68,10 @@ class Output:
     sample: Sample
 
 
+class UndeclaredOutput(Exception):
+    """Work returned an output to a topic that its stage does not declare. The journal's order would not hold for it."""
+
+
 class Bug(Exception):
     """A processor raised what no processor may raise. The worker must stop."""
 
@@ -100,6 +104,7 @@ class Outcomes:
         self,
         stage: str,
         prefix: str,
+        topics: Collection[TopicName],
         sender: Sender,
         policy: RetryPolicy,
         crashes: Crashes,
@@ -110,6 +115,7 @@ class Outcomes:
         self.pause = Pause()
         self.fail = fail
         self._prefix = prefix
+        self._topics = topics
         self._sender = sender
         self._crashes = crashes
 
@@ -123,9 +129,12 @@ class Outcomes:
         spans: list[tuple[Delivery, int, int]] = []
         for delivery, outputs in done:
             try:
-                encoded = [sample_record(self._prefix, output.topic, output.sample) for output in outputs]
+                encoded = [self._record(output) for output in outputs]
             except EncodeError as error:
                 await self.dead_letter(delivery, error)
+                continue
+            except UndeclaredOutput as error:
+                await self._crash(delivery, error)
                 continue
             spans.append((delivery, len(messages), len(messages) + len(encoded)))
             messages += encoded
@@ -137,6 +146,7 @@ class Outcomes:
     async def dead_letter(self, delivery: Delivery, error: BaseException, attempt: int = 1) -> None:
         """Send the record to the dead letters as it came, and ack it."""
         record = delivery.record
+        where = f"{record.topic}/{record.partition}/{record.offset}"
         letter = DeadLetter(
             key=record.key,
             value=record.value,
@@ -147,9 +157,9 @@ class Outcomes:
             error=type(error).__qualname__,
             message=str(error)[:1000],
             attempt=attempt,
-            identity=_identity(record),
+            identity=record_identity(record.value, record.headers, where),
         )
-        log.warning("%s/%d/%d is a dead letter: %s", record.topic, record.partition, record.offset, letter.error)
+        log.warning("%s is a dead letter: %s", where, letter.error)
         await self._sender.send(
             OutgoingRecord(
                 topic=f"{self._prefix}.{DEAD_LETTERS}", key=letter.key, value=letter.value, headers=letter.headers()
@@ -195,18 +205,12 @@ class Outcomes:
         self.fail(bug)
         raise bug from error
 
+    def _record(self, output: Output) -> OutgoingRecord:
+        if output.topic not in self._topics:
+            raise UndeclaredOutput(f"{self.stage} declares no output to {output.topic}: add it to the stage's outputs")
+        return sample_record(self._prefix, output.topic, output.sample)
+
     def _ack(self, delivery: Delivery) -> None:
         record = delivery.record
         self._crashes.forget(record.topic, record.partition, record.offset)
         delivery.ack()
-
-
-def _identity(record: Record) -> str:
-    """What stays the same however often a record is replayed: the sample's id, else where it first stood."""
-    known = identity_of(record.headers)
-    if known:
-        return known
-    try:
-        return decode(record.value).sample_id
-    except DecodeError:
-        return f"{record.topic}/{record.partition}/{record.offset}"

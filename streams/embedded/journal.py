@@ -30,11 +30,9 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-import aiokafka.errors as kafka
-
 from streams.embedded.commit_log import CommitLog, Commits
 from streams.embedded.segment import Segment
-from streams.errors import JournalError
+from streams.errors import JournalError, OffsetOutOfRange
 from streams.kafka import TP, KafkaClient
 
 _CHUNK_BYTES = 4 << 20
@@ -116,7 +114,7 @@ class Journal:
         committed = await self._committed(client)
         try:
             ends = await self._broker_ends(client)
-        except kafka.OffsetOutOfRangeError as error:
+        except OffsetOutOfRange as error:
             raise JournalError(
                 f"the broker lacks records that {self._directory} has: it was started anew; "
                 "stop, and start again so that it is refilled"

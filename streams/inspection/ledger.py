@@ -13,8 +13,8 @@ from enum import IntEnum
 from typing import Any
 
 from schemas import DeadLetter
-from schemas.dead_letter import identity_of
-from streams.kafka import TP, KafkaClient, Record
+from schemas.identity import record_identity
+from streams.kafka import TP, KafkaClient
 from streams.topics.reading import records, sample_of
 from streams.topics.table import TOPICS, TopicName, partitions_of
 from streams.topology import STAGES
@@ -139,14 +139,8 @@ async def _enter_queue(
     met: set[str] = set()
     async for tp, record in records(client, prefix, name):
         on_record()
-        identity = identity_of_record(tp, record)
+        identity = record_identity(record.value, record.headers, f"{tp.topic}/{tp.partition}/{record.offset}")
         book.repeats += identity in met
         met.add(identity)
         waits = record.offset >= committed.get(tp, 0)
         book.enter(identity, End.PENDING if waits else End.MISSING, name)
-
-
-def identity_of_record(tp: TP, record: Record) -> str:
-    """As `streams.delivery.outcomes` names it in a dead letter."""
-    sample = sample_of(record)
-    return identity_of(record.headers) or (sample.sample_id if sample else f"{tp.topic}/{tp.partition}/{record.offset}")

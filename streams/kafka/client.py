@@ -18,6 +18,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.offset import OffsetRequest
 from aiokafka.protocol.produce import ProduceRequest
 
+from streams.errors import CorruptRecords
 from streams.kafka.cluster import Cluster, raise_for
 from streams.kafka.connection import Connection
 from streams.kafka.record_batches import Record, batches, intact, records
@@ -37,8 +38,7 @@ class KafkaClient:
     """A client of one cluster, without membership in any group. An async context manager.
 
     Every call is bounded by `timeout_s`: inside it, leaders that moved and coordinators that are not there yet are
-    looked up again. After it, `BrokerUnreachable` says that no broker answered; any other refusal is raised as the
-    `aiokafka.errors.KafkaError` that it is.
+    looked up again. After it, `BrokerUnreachable` says that no broker answered; any other refusal is `BrokerRefused`.
     """
 
     def __init__(self, connection: Connection, timeout_s: float = 10.0) -> None:
@@ -81,7 +81,7 @@ class KafkaClient:
         Cheap on the embedded broker, and on Kafka where a position is the end; else Kafka sends a batch for nothing.
 
         Raises:
-            aiokafka.errors.OffsetOutOfRangeError: a position lies outside its log.
+            OffsetOutOfRange: a position lies outside its log.
         """
         fetched = await self._cluster.safely(partial(self._fetch, positions, max_bytes=0, wait_ms=_WATERMARK_WAIT_MS))
         return {tp: watermark for tp, (_, watermark) in fetched.items()}
@@ -93,7 +93,7 @@ class KafkaClient:
         embedded broker.
 
         Raises:
-            aiokafka.errors.OffsetOutOfRangeError: `offset` lies outside the log.
+            OffsetOutOfRange: `offset` lies outside the log.
         """
         for wait_ms in _FETCH_WAITS_MS:
             raw, watermark = await self._fetch_one(tp, offset, max_bytes, wait_ms)
@@ -107,13 +107,15 @@ class KafkaClient:
         Offsets that compaction emptied and transaction markers are passed over. Ends early where the log ends.
 
         Raises:
-            aiokafka.errors.CorruptRecordException: a batch's checksum is wrong.
+            CorruptRecords: a batch's checksum is wrong.
         """
         while start < end:
             raw, _ = await self.fetch_batches(tp, start, _READ_BYTES)
             for batch in batches(raw):
                 if not intact(raw, batch):
-                    raise kafka.CorruptRecordException(f"{tp.topic}-{tp.partition}: batch at offset {batch.base}")
+                    raise CorruptRecords(
+                        f"{tp.topic}-{tp.partition}: wrong checksum of the batch at offset {batch.base}"
+                    )
                 for record in records(raw, batch):
                     if start <= record.offset < end:
                         yield record
@@ -129,9 +131,9 @@ class KafkaClient:
 
         Raises:
             ValueError: `raw` does not begin with a whole batch.
-            aiokafka.errors.KafkaError: refused; or, as `KafkaConnectionError` and `RequestTimedOutError`, the answer to
-                a batch was lost and it may stand in the log or not: appending it again could double it.
-            BrokerUnreachable: no answer in time, with the same doubt.
+            BrokerRefused: a broker does not take the batch.
+            BrokerUnreachable: no answer in time. The batch may stand in the log or not: appending it again could
+                double it.
         """
         whole = list(batches(raw))
         if not whole:
@@ -164,7 +166,7 @@ class KafkaClient:
         """Set the offsets of a group that has no members at the moment.
 
         Raises:
-            aiokafka.errors.UnknownMemberIdError: the group has members.
+            BrokerRefused: the group has members.
         """
         topics = [
             (topic, [(p, offsets[TP(topic, p)], "") for p in partitions])

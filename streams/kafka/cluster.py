@@ -14,7 +14,7 @@ from aiokafka import TopicPartition as TP
 from aiokafka.client import AIOKafkaClient, CoordinationType
 from aiokafka.cluster import ClusterMetadata
 
-from streams.errors import BrokerUnreachable
+from streams.errors import BrokerRefused, BrokerUnreachable, OffsetOutOfRange, StreamsError
 from streams.kafka.connection import Connection
 
 T = TypeVar("T")
@@ -114,6 +114,8 @@ class Cluster:
                         return await attempt()
                     except curable as error:
                         last = error
+                    except kafka.KafkaError as error:
+                        raise self._given_up(error) from error
                     self._coordinators.clear()
                     await asyncio.sleep(pause_s)
                     pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
@@ -121,8 +123,13 @@ class Cluster:
                         await self._client.force_metadata_update()
         except TimeoutError:
             if isinstance(last, kafka.BrokerResponseError) and not isinstance(last, _AMBIGUOUS):
-                raise last from None
+                raise self._given_up(last) from last
             raise BrokerUnreachable(self._connection.bootstrap, self._timeout_s, last or "no answer") from last
+
+    def _given_up(self, error: kafka.KafkaError) -> StreamsError:
+        if isinstance(error, _AMBIGUOUS):
+            return BrokerUnreachable(self._connection.bootstrap, self._timeout_s, error)
+        return OffsetOutOfRange(error) if isinstance(error, kafka.OffsetOutOfRangeError) else BrokerRefused(error)
 
 
 def raise_for(code: int) -> None:

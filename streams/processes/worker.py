@@ -11,10 +11,10 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, cast
+from typing import Any
 
 from streams.delivery import agent
-from streams.delivery.concurrent import ConcurrentStage
+from streams.delivery.concurrent import ConcurrentStage, ConcurrentWork
 from streams.delivery.crashes import Crashes
 from streams.delivery.microbatch import MicroBatchStage
 from streams.delivery.outcomes import Bug, Outcomes
@@ -23,7 +23,7 @@ from streams.errors import StreamsError
 from streams.kafka.connection import Connection
 from streams.rundir import RunDir
 from streams.settings import Settings
-from streams.stages.base import BatchedWork, ConcurrentWork, Context, Stage
+from streams.stages.base import Context, Stage, Work
 from streams.topics import admin
 from streams.topics.table import BY_NAME
 
@@ -68,6 +68,7 @@ class Worker:
         self.outcomes = Outcomes(
             stage.name,
             settings.prefix,
+            stage.outputs,
             self.sender,
             settings.retry,
             Crashes(self._state / "crashes.json"),
@@ -86,18 +87,20 @@ class Worker:
         work = await self._load()
         if work is None:
             return self._ended.result().code
-        shape, runners = self._shape(work)
+        shape = self._shape(work)
         agent.add_agent(self.app, BY_NAME[self.stage.source].full_name(self.settings.prefix), shape.offer)
         consumer = agent.consumer_of(self.app)
         consumer.drain_timeout_s = self.settings.worker.drain_s
+        tasks: list[Callable[[], Awaitable[None]]] = [self.app.start, self._watch]
         if isinstance(shape, MicroBatchStage):
-            consumer.start_at = lambda tp: self._start_at(shape, work, tp.partition)
-        running = [self._guarded(runner) for runner in (self.app.start, self._watch, *runners)]
+            consumer.start_at = lambda tp: shape.start_at(tp.partition)
+            tasks.append(shape.run)
+        running = [self._guarded(task) for task in tasks]
         ended = await self._ended
         log.info("%s stops: %s", self.stage.name, ended.reason)
         return await self._stop(ended, shape, running)
 
-    async def _load(self) -> Any:
+    async def _load(self) -> Work | None:
         """The stage's work, or None where the worker was told to stop before it was loaded."""
         context = Context(self.settings, self.connection, self.sender, self._state)
         loading = asyncio.ensure_future(self.stage.load(context))
@@ -107,17 +110,10 @@ class Worker:
         loading.cancel()
         return None
 
-    def _shape(self, work: Any) -> tuple[ConcurrentStage | MicroBatchStage, list[Callable[[], Awaitable[None]]]]:
-        if hasattr(work, "max_in_flight"):
-            io = cast(ConcurrentWork, work)
-            return ConcurrentStage(io.process, self.outcomes, io.max_in_flight), []
-        batched = cast(BatchedWork, work)
-        shape = MicroBatchStage(batched, self.outcomes, batched.limits, batched.after_batch)
-        return shape, [shape.run]
-
-    async def _start_at(self, shape: MicroBatchStage, work: Any, partition: int) -> int | None:
-        await shape.idle()
-        return cast(int | None, await work.start_at(partition))
+    def _shape(self, work: Work) -> ConcurrentStage | MicroBatchStage:
+        if isinstance(work, ConcurrentWork):
+            return ConcurrentStage(work, self.outcomes)
+        return MicroBatchStage(work, self.outcomes)
 
     async def _require_broker(self) -> None:
         deadline = asyncio.get_running_loop().time() + self.settings.worker.broker_wait_s

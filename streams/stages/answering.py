@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from schemas import Sample
+from streams.delivery.concurrent import ConcurrentWork
 from streams.delivery.outcomes import Output
 from streams.settings import Settings
 from streams.stages.base import Context, Stage
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class AnsweringWork:
+class AnsweringWork(ConcurrentWork):
     """Answers what comes; a prompt that has its answer already goes on as it is."""
 
     def __init__(self, answering: "Answering", max_in_flight: int) -> None:

@@ -1,65 +1,36 @@
-"""What a stage is: one row of the topology, one file in `stages/`."""
+"""The description of a stage: one row of the topology, one file beside this one."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
 
-from schemas import Sample
-from streams.delivery.microbatch import BatchLimits
-from streams.delivery.outcomes import Output
+from streams.delivery.concurrent import ConcurrentWork
+from streams.delivery.microbatch import BatchWork
 from streams.delivery.producer import Sender
 from streams.kafka.connection import Connection
+from streams.settings import Settings
 from streams.topics.table import TopicName
-
-if TYPE_CHECKING:
-    from streams.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a stage's work may use: settings, a broker, confirmed sends and a directory of its own."""
+    """The things that a stage's work may use: settings, a broker, confirmed sends and a directory of its own."""
 
-    settings: "Settings"
+    settings: Settings
     connection: Connection
     sender: Sender
     directory: Path
 
 
-class ConcurrentWork(Protocol):
-    """The work of an I/O stage."""
-
-    max_in_flight: int
-
-    async def process(self, sample: Sample) -> Sequence[Output]:
-        """The outputs of one sample; raises what processors/errors.py names."""
-
-
-class BatchedWork(Protocol):
-    """The work of a model stage (see `streams.delivery.microbatch.BatchWork`), and its place in the log."""
-
-    limits: BatchLimits
-
-    def cost(self, sample: Sample) -> int: ...
-
-    def process(self, samples: Sequence[Any], offsets: Sequence[int]) -> Sequence[Sequence[Output] | Exception]: ...
-
-    async def start_at(self, partition: int) -> int | None:
-        """Called when a partition is assigned: the offset to read from, or None for the committed one."""
-
-    async def after_batch(self) -> None:
-        """Called when all outputs of a batch are confirmed and acked."""
-
-
-Work = ConcurrentWork | BatchedWork
+Work = ConcurrentWork | BatchWork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """One consumer group: reads `source`, writes `outputs`. `load` builds its work, models included.
+    """One consumer group that reads `source` and writes to `outputs`, and to no other topic.
 
-    `single` stages have one writer: they run one worker however many are asked for. `asks_models` tells that language
-    models do its work.
+    `load` builds its work, models included. A `single` stage has one writer: it runs one worker, however many are
+    asked for. `asks_models` says that its work is done by language models.
     """
 
     name: str

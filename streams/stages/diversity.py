@@ -12,8 +12,6 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
-from aiokafka.errors import KafkaError
-
 from processors.diversity.calibration import SeedVectors, embed_seeds
 from processors.diversity.clusterers import build
 from processors.diversity.config import DiversityConfig
@@ -25,7 +23,8 @@ from processors.errors import InvalidSample
 from processors.skills import LIBRARY, load_skills
 from processors.synthesis.feedback import feedback_of
 from schemas import Sample
-from streams.delivery.microbatch import BatchLimits
+from streams.delivery.batch_queue import BatchLimits
+from streams.delivery.microbatch import BatchWork
 from streams.delivery.outcomes import Output
 from streams.delivery.producer import OutgoingRecord
 from streams.errors import StreamsError
@@ -40,7 +39,7 @@ _SNAPSHOTS = 3
 log = logging.getLogger(__name__)
 
 
-class DiversityWork:
+class DiversityWork(BatchWork):
     """The fold, its recovery and its snapshots."""
 
     limits = BatchLimits(max_tokens=256, max_items=256, max_wait_s=0.05)
@@ -80,7 +79,7 @@ class DiversityWork:
         if self._next - self._snapshot_at >= settings.every_events or time.monotonic() >= self._snapshot_due:
             try:
                 await self._write_snapshot()
-            except (StreamsError, KafkaError) as error:
+            except StreamsError as error:
                 # Without one a restart replays more and decides the same: no reason to give the stage up.
                 log.warning("no snapshot for now (%s); tried again after the next batch", error)
                 return

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from processors.rewriting.config import RewritingConfig
 from schemas import Sample
+from streams.delivery.concurrent import ConcurrentWork
 from streams.delivery.outcomes import Output
 from streams.settings import BadSettings
 from streams.stages.base import Context, Stage
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from processors.rewriting.rewriting import Rewriter
 
 
-class RewritingWork:
+class RewritingWork(ConcurrentWork):
     """All that is made of a record goes out together: the record is finished when all of it is confirmed."""
 
     def __init__(self, rewriter: "Rewriter", max_in_flight: int) -> None:

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from processors.errors import ProcessorError
-from streams.delivery.microbatch import BatchLimits
+from schemas import Sample
+from streams.delivery.batch_queue import BatchLimits
+from streams.delivery.microbatch import PreparedBatchWork
 from streams.delivery.outcomes import Output
 from streams.stages.base import Context, Stage
 
@@ -15,24 +17,25 @@ if TYPE_CHECKING:
     from processors.scoring.scorer import Ready, Scorer
 
 
-class ScoringWork:
+class ScoringWork(PreparedBatchWork):
     """Scores what comes, wherever it comes from in the log."""
 
     def __init__(self, scorer: "Scorer", limits: BatchLimits) -> None:
         self.limits = limits
-        self.cost, self.prepare = scorer.cost, scorer.prepare
         self._scorer = scorer
+
+    def cost(self, sample: Sample) -> int:
+        """Return the tokens that both passes of IFD take."""
+        return self._scorer.cost(sample)
+
+    def prepare(self, samples: Sequence[Sample]) -> "Sequence[Ready]":
+        """Tokenize and embed the samples."""
+        return self._scorer.prepare(samples)
 
     def process(self, ready: "Sequence[Ready]", offsets: Sequence[int]) -> list[list[Output] | Exception]:
         """One scored sample for each answer."""
         scored = self._scorer.process(ready)
         return [s if isinstance(s, ProcessorError) else [Output("scored", s)] for s in scored]
-
-    async def start_at(self, partition: int) -> None:
-        """From the committed offset."""
-
-    async def after_batch(self) -> None:
-        """Nothing to remember."""
 
 
 async def load(context: Context) -> ScoringWork:

@@ -16,7 +16,7 @@ from typing import Any
 from processors.diversity.seen import SeenIds
 from schemas import Sample
 from streams.delivery.agent import GroupTimes
-from streams.delivery.microbatch import BatchLimits
+from streams.delivery.batch_queue import BatchLimits
 from streams.delivery.offset_tracker import Delivery
 from streams.delivery.outcomes import Outcomes, Output
 from streams.delivery.producer import Sender
@@ -32,10 +32,10 @@ from tests.streams.staged_work import Concurrently, InBatches, index_of, passed_
 # Name of the point: whose method, and whether to die before it runs or after it has run.
 POINTS: dict[str, tuple[type, str, str]] = {
     "before the record begins": (Delivery, "start", "before"),
-    "after the work, before the send": (Outcomes, "finish_all", "before"),
+    "after the work, before the send": (Outcomes, "complete_all", "before"),
     "after the confirmed send, before the ack": (Sender, "send_all", "after"),
     "after the ack, before the commit": (Outcomes, "_ack", "after"),
-    "before the dead letter is sent": (Outcomes, "bury", "before"),
+    "before the dead letter is sent": (Outcomes, "dead_letter", "before"),
     "after the decision": (DiversityWork, "process", "after"),
     "before the snapshot": (DiversityWork, "_write_snapshot", "before"),
     "after the snapshot": (DiversityWork, "_write_snapshot", "after"),
@@ -109,7 +109,8 @@ async def main() -> int:
     arm(point, int(nth))
     source: TopicName = "scored" if work == "diversity" else "answers"
     name = "diversity" if work == "diversity" else "copy"
-    stage = Stage(name=name, source=source, outputs=(), load=load)
+    outputs: tuple[TopicName, ...] = ("curated", "rejected", "feedback") if work == "diversity" else ("scored",)
+    stage = Stage(name=name, source=source, outputs=outputs, load=load)
     settings = Settings(
         dir=Path(directory),
         prefix=prefix,

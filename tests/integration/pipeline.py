@@ -12,8 +12,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from aiokafka.errors import KafkaError
-
 from streams.errors import StreamsError
 from streams.inspection import ledger, status
 from streams.kafka import KafkaClient
@@ -135,7 +133,7 @@ class Pipeline:
             async with KafkaClient(connection, timeout_s=5.0) as client:
                 return await question(client)
 
-        with suppress(StreamsError, KafkaError):
+        with suppress(StreamsError):
             return asyncio.run(ask())
         return None
 

@@ -22,7 +22,7 @@ SETTINGS = {"SIFT_DIVERSITY_MAX_CLUSTERS": "8", "SIFT_SNAPSHOT_EVERY_EVENTS": "4
 def pipeline(tmp_path: Path) -> Pipeline:
     with tarfile.open(RUN) as archive:
         archive.extractall(tmp_path, filter="data")
-    return Pipeline(tmp_path, **SETTINGS)
+    return Pipeline(tmp_path, None, "sift", **SETTINGS)
 
 
 def test_a_run_of_the_version_before_goes_on(pipeline: Pipeline) -> None:

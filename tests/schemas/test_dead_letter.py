@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import DeadLetter
-from schemas.dead_letter import identity_header, identity_of
+from schemas.identity import identity_header, identity_of
 from tests.schemas.samples import TEXT
 
 LETTER = DeadLetter(

@@ -9,7 +9,7 @@ from typing import Any
 from processors.diversity.config import DiversityConfig
 from processors.diversity.seen import SeenIds
 from schemas import Sample, encode
-from streams.delivery.microbatch import BatchLimits
+from streams.delivery.batch_queue import BatchLimits
 from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
 from streams.processes.worker import Exit, Worker
@@ -55,4 +55,4 @@ def _stage(seen: SeenIds) -> Stage:
         work.limits = BatchLimits(max_tokens=20, max_items=20, max_wait_s=0.02)
         return work
 
-    return Stage(name="diversity", source="scored", outputs=("curated", "rejected"), load=load, single=True)
+    return Stage(name="diversity", source="scored", outputs=("curated", "rejected", "feedback"), load=load, single=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from schemas import DeadLetter, Decision, Sample, Step, encode
-from schemas.dead_letter import identity_header
+from schemas.identity import identity_header
 from streams.delivery.producer import OutgoingRecord, open_sender
 from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection

@@ -10,7 +10,9 @@ from typing import Any
 from processors.errors import ProcessorError
 from schemas import Answer, DeadLetter, Prompt, Sample, encode, sample_id
 from streams.delivery.agent import GroupTimes
-from streams.delivery.microbatch import BatchLimits
+from streams.delivery.batch_queue import BatchLimits
+from streams.delivery.concurrent import ConcurrentWork
+from streams.delivery.microbatch import BatchWork
 from streams.delivery.outcomes import Output, RetryPolicy
 from streams.delivery.producer import OutgoingRecord, open_sender
 from streams.kafka import KafkaClient, Record
@@ -26,15 +28,18 @@ from streams.topics.table import TopicName, partitions_of
 Process = Callable[[Sample], Awaitable[Sequence[Output]]]
 
 
-class Concurrently:
+class Concurrently(ConcurrentWork):
     """I/O work out of an async function."""
 
     def __init__(self, process: Process, max_in_flight: int = 50) -> None:
-        self.process = process
+        self._process = process
         self.max_in_flight = max_in_flight
 
+    async def process(self, sample: Sample) -> Sequence[Output]:
+        return await self._process(sample)
 
-class InBatches:
+
+class InBatches(BatchWork):
     """Model work out of a function of one sample, which may raise."""
 
     def __init__(self, one: Callable[[Sample, int], Sequence[Output]], limits: BatchLimits | None = None) -> None:
@@ -57,12 +62,6 @@ class InBatches:
             return self._one(sample, offset)
         except ProcessorError as error:
             return error
-
-    async def start_at(self, partition: int) -> int | None:
-        return None
-
-    async def after_batch(self) -> None:
-        pass
 
 
 def number(index: int) -> Sample:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from processors.errors import InvalidSample
 from schemas import encode
-from schemas.dead_letter import identity_of
+from schemas.identity import identity_of
 from streams import dead_letters
 from streams.dead_letters import Replayed
 from streams.delivery.crashes import Crashes
@@ -115,7 +115,7 @@ async def test_a_second_failure_is_known_as_the_same_record(embedded: Connection
         assert (tp.partition, record.offset) != (3, 41)
         fetched = Fetched(record.offset, tp.topic, tp.partition, 0, record.key, record.value, record.headers)
         outcomes = Outcomes(
-            "scoring", prefix, sender, RetryPolicy(), Crashes(tmp_path / "c.json"), fail=lambda error: None
+            "scoring", prefix, ["scored"], sender, RetryPolicy(), Crashes(tmp_path / "c.json"), fail=lambda error: None
         )
         await outcomes.dead_letter(OffsetTracker().deliver(fetched), InvalidSample("still"))
         one, two = [letter for letter, _ in await letters(client, prefix)]

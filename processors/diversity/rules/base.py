@@ -23,22 +23,18 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What the rule found: the addends, their sum, and the threshold that it was held against (None: none was).
+    """A rule's judgement: whether the sample is kept and why, the addends, their sum, and the threshold, if any.
 
     An addend that a rule does not know is 0, so that the sum holds for every rule.
     """
 
+    kept: bool
     total: float
     threshold: float | None
     reason: str
     quality: float = 0.0
     novelty: float = 0.0
     deficit: float = 0.0
-
-    @property
-    def kept(self) -> bool:
-        """Whether the sample is kept."""
-        return self.reason != "below_threshold"
 
 
 class KeepRule(Protocol):

@@ -24,7 +24,7 @@ class IfdThreshold:
         threshold = self._ifds.threshold()
         passes = threshold is None or candidate.ifd >= threshold
         reason = "warm_up" if self._ifds.warming_up else "gain" if passes else "below_threshold"
-        verdict = Verdict(quality=candidate.ifd, total=candidate.ifd, threshold=threshold, reason=reason)
+        verdict = Verdict(kept=passes, quality=candidate.ifd, total=candidate.ifd, threshold=threshold, reason=reason)
         self._ifds.learn(candidate.ifd, verdict.kept)
         return verdict
 
@@ -69,7 +69,7 @@ class ClusterQuota:
         threshold = None if self._share.warming_up else 1.0 - self._allowed(candidate.cluster)
         passes = threshold is None or rank >= threshold
         reason = "warm_up" if threshold is None else "gain" if passes else "below_threshold"
-        verdict = Verdict(quality=rank, total=rank, threshold=threshold, reason=reason)
+        verdict = Verdict(kept=passes, quality=rank, total=rank, threshold=threshold, reason=reason)
         self._share.learn(rank, verdict.kept)
         self._ranks.learn(candidate.cluster, candidate.ifd)
         return verdict

@@ -45,9 +45,16 @@ class StreamingGain:
         deficit = config.deficit_weight * math.log(self._deficit(candidate))
         total = quality + novelty + deficit
         threshold = self._gains.threshold()
-        reason = "warm_up" if self._gains.warming_up else _reason(total, threshold)
+        kept = threshold is None or total >= threshold
+        reason = "warm_up" if self._gains.warming_up else "gain" if kept else "below_threshold"
         verdict = Verdict(
-            quality=quality, novelty=novelty, deficit=deficit, total=total, threshold=threshold, reason=reason
+            kept=kept,
+            quality=quality,
+            novelty=novelty,
+            deficit=deficit,
+            total=total,
+            threshold=threshold,
+            reason=reason,
         )
         self._learn(candidate, verdict)
         return verdict
@@ -84,7 +91,3 @@ class StreamingGain:
         self._kept = padded(state["kept"], len(self._kept))
         self._gains.load(state)
         self._ranks.load(state)
-
-
-def _reason(total: float, threshold: float | None) -> str:
-    return "gain" if threshold is None or total >= threshold else "below_threshold"

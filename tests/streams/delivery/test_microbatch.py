@@ -15,8 +15,9 @@ import pytest
 from processors.errors import InvalidSample, Transient
 from schemas import Answer, Sample, encode
 from streams.delivery.agent import consumer_of
+from streams.delivery.batch_queue import BatchLimits
 from streams.delivery.crashes import Crashes
-from streams.delivery.microbatch import BatchLimits, MicroBatchStage
+from streams.delivery.microbatch import MicroBatchStage, PreparedBatchWork
 from streams.delivery.offset_tracker import Delivery, OffsetTracker
 from streams.delivery.outcomes import Bug, Outcomes, Output, RetryPolicy
 from streams.delivery.producer import open_sender
@@ -71,10 +72,11 @@ async def staged(
     await make_topics(connection, prefix)
     policy = RetryPolicy(max_attempts=3, first_wait_s=0.0, longest_wait_s=0.0, max_crashes=2)
     async with open_sender(connection) as sender, KafkaClient(connection) as client:
-        outcomes = Outcomes("copy", prefix, sender, policy, Crashes(directory / "crashes.json"), lambda error: None)
+        crashes = Crashes(directory / "crashes.json")
+        outcomes = Outcomes("copy", prefix, ["scored"], sender, policy, crashes, lambda error: None)
         sizes: dict[str, Any] = {"max_tokens": 8, "max_items": 8, "max_wait_s": 0.02} | limits
         work = work(BatchLimits(**sizes)) if work else InBatches(one, BatchLimits(**sizes))
-        stage = MicroBatchStage(work, outcomes, work.limits, work.after_batch)
+        stage = MicroBatchStage(work, outcomes)
         bench = Bench(prefix, work, stage, client)
         try:
             yield bench
@@ -179,7 +181,7 @@ async def test_a_record_that_finds_nothing_running_does_not_wait_for_others(
         assert bench.work.batches == [1]
 
 
-class Ahead(InBatches):
+class Ahead(InBatches, PreparedBatchWork):
     """Work whose first batch ends only when the second is prepared."""
 
     def __init__(self, limits: BatchLimits) -> None:

@@ -77,7 +77,8 @@ async def bench(embedded: Connection, prefix: str, tmp_path: Path) -> AsyncItera
     async with open_sender(embedded) as sender, KafkaClient(embedded) as client:
 
         def outcomes() -> Outcomes:
-            return Outcomes("scoring", prefix, sender, QUICK, Crashes(tmp_path / "crashes.json"), failures.append)
+            crashes = Crashes(tmp_path / "crashes.json")
+            return Outcomes("scoring", prefix, ["scored"], sender, QUICK, crashes, failures.append)
 
         yield Bench(outcomes(), client, prefix, failures, outcomes)
 
@@ -100,6 +101,15 @@ async def test_an_output_that_cannot_be_written_takes_only_its_own_record_down(b
     (letter,) = await bench.letters()
     assert (letter.offset, letter.error, letter.value) == (1, "EncodeError", encode(number(1)))
     assert bench.tracker.committable() == 3
+
+
+async def test_an_output_to_a_topic_that_the_stage_does_not_declare_is_a_bug(bench: Bench) -> None:
+    delivery = bench.delivery(0)
+    with pytest.raises(Bug, match="UndeclaredOutput"):
+        await bench.outcomes.complete(delivery, [Output("curated", number(0))])
+    assert not delivery.acked
+    assert [type(failure) for failure in bench.failures] == [Bug]
+    assert await arrived(bench.client, bench.prefix, "curated") == []
 
 
 async def test_a_passing_failure_is_tried_up_to_the_limit(bench: Bench) -> None:

@@ -1,8 +1,9 @@
-"""A SQLite file that is broken makes room for a new one, and stays to be looked at."""
+"""Files that survive a crash: written whole or not at all, and moved aside if they are broken."""
 
 import itertools
 import os
 import sqlite3
+import uuid
 from pathlib import Path
 
 _BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -20,3 +21,21 @@ def move_aside(path: Path) -> None:
         part = path.with_name(path.name + suffix)
         if part.exists():
             os.replace(part, path.with_name(f"{path.name}.aside-{free}{suffix}"))
+
+
+def write_atomically(path: Path, content: bytes, *, durable: bool = False) -> None:
+    """Put `content` at `path`, whole or not at all, whoever else writes there. Missing folders are made.
+
+    A `durable` file lies on the disk when this returns.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

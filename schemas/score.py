@@ -1,7 +1,6 @@
 """The score: how much the instruction helps a small model to predict the answer, and where the instruction lies."""
 
 import base64
-import math
 from dataclasses import dataclass
 
 from pydantic import with_config
@@ -41,18 +40,6 @@ class Score:
     def __post_init__(self) -> None:
         names = ("ifd", "nll_cond", "nll_uncond", "uninformative", "s_ifd", "length_percentile")
         finite({name: getattr(self, name) for name in names})
-
-    @property
-    def loss_ratio(self) -> float | None:
-        """nll_cond / nll_uncond, which some tools call IFD; None where it is not defined."""
-        if self.nll_cond is None or not self.nll_uncond:
-            return None
-        return self.nll_cond / self.nll_uncond
-
-    @property
-    def answer_perplexity(self) -> float | None:
-        """exp(nll_uncond): how surprising the answer is by itself; None where it is no finite number."""
-        return math.exp(self.nll_uncond) if self.nll_uncond is not None and self.nll_uncond < 700 else None
 
 
 @with_config(CLOSED)

@@ -1,7 +1,5 @@
 """The language models of a run: which endpoints there are, who pays, and where replies are kept."""
 
-import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +10,7 @@ from processors.llm.budget import Budget
 from processors.llm.cache import ResponseCache
 from processors.llm.client import Client
 from processors.llm.config import EndpointConfig, Route
+from processors.waiting import poll
 from streams.errors import StreamsError
 from streams.rundir import RunDir
 from streams.settings import BadSettings, Settings, api_keys
@@ -95,14 +94,15 @@ async def until_loaded(url: str, within_s: float = LOADED_WITHIN_S) -> None:
     Raises NotLoaded.
     """
     async with httpx.AsyncClient(timeout=2.0) as client:
-        deadline = time.monotonic() + within_s
-        while not await answers(client, url):
-            if time.monotonic() > deadline:
+
+        async def ask() -> None:
+            if not await answers(client, url):
                 raise NotLoaded(
                     f"the local model at {url} does not answer in {within_s:g} s: is `siftstream up` running here? "
                     "Its log is local-model.log in the run's logs; another endpoint is named with SIFT_LLM_URL"
                 )
-            await asyncio.sleep(0.2)
+
+        await poll(ask, retry_on=NotLoaded, within_s=within_s, every_s=0.2)
 
 
 async def trouble_at(endpoint: EndpointConfig, key: str) -> str:

@@ -20,6 +20,7 @@ from typing import IO, Any
 
 import orjson
 
+from processors.durable_files import write_atomically
 from streams.errors import StreamsError
 from streams.kafka.connection import Connection
 from streams.settings import Settings, cache_directory
@@ -85,8 +86,8 @@ class RunDir:
             "tls": connection.tls,
             "ca": str(connection.ca) if connection.ca else None,
         }
-        _write(self.root / "run.json", told)
-        _write(_latest(), {"dir": str(self.root.resolve())})
+        write_atomically(self.root / "run.json", orjson.dumps(told))
+        write_atomically(_latest(), orjson.dumps({"dir": str(self.root.resolve())}))
 
     def retract(self) -> None:
         """Nothing runs here any more."""
@@ -105,7 +106,7 @@ class RunDir:
 
     def announce_model(self, url: str) -> None:
         """Tell the workers where the local model is served."""
-        _write(self.llm / "local.json", {"url": url})
+        write_atomically(self.llm / "local.json", orjson.dumps({"url": url}))
 
     def local_model(self) -> str | None:
         """The address of the local model that was served here last, or None."""
@@ -145,13 +146,6 @@ def find(settings: Settings) -> tuple[RunDir, Connection]:
 
 def _latest() -> Path:
     return cache_directory() / "latest-run.json"
-
-
-def _write(path: Path, data: object) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(orjson.dumps(data))
-    temporary.replace(path)
 
 
 def _read(path: Path) -> dict[str, Any] | None:

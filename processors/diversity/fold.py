@@ -4,8 +4,6 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from processors.diversity.clusterers import Clusterer, build, nearest
 from processors.diversity.config import DiversityConfig
 from processors.diversity.fold_state import Arrays, Header, SnapshotError, pack, unpack
@@ -15,6 +13,7 @@ from processors.diversity.rules.base import Candidate, KeepRule
 from processors.diversity.rules.registry import make_rule
 from processors.diversity.seen import SeenIds
 from processors.diversity.vectors import Vector, norm
+from processors.embedding.vectors import vector_of
 from processors.errors import InvalidSample
 from schemas import Decision, Embedding, Sample, Step
 
@@ -105,7 +104,7 @@ class Diversity:
             )
         if self._clusters.dims and embedding.dims != self._clusters.dims:
             raise InvalidSample(f"an embedding of {embedding.dims} dimensions, the clusters have {self._clusters.dims}")
-        vector = np.frombuffer(embedding.raw(), "<f2").astype(np.float32)
+        vector = vector_of(embedding)
         length = norm(vector)
         if not abs(length - 1.0) <= _NORM_TOLERANCE:  # NaN fails too
             raise InvalidSample(f"an embedding of norm {length:.4g}: a unit vector is needed")

@@ -3,7 +3,6 @@
 all-MiniLM-L6-v2 with int8 weights on ONNX Runtime; mean over the tokens, then unit length, as its model card says.
 """
 
-import base64
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -13,8 +12,6 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
-
-from schemas import Embedding
 
 MAX_TOKENS = 256
 """Longest text in tokens, the rest is not read: ``sentence_bert_config.json`` of the model."""
@@ -70,14 +67,3 @@ def batches_of_one_length(lengths: Sequence[int]) -> Iterator[list[int]]:
         same = list(group)
         size = max(1, MAX_BATCH_TOKENS // length)
         yield from (same[start : start + size] for start in range(0, len(same), size))
-
-
-def to_message(vector: NDArray[np.float32], model: str) -> Embedding:
-    """The vector, shape ``(D,)``, as it travels: little-endian float16, off by at most 2**-12 per component."""
-    raw = vector.astype("<f2").tobytes()
-    return Embedding(model=model, dims=len(vector), f16=base64.b64encode(raw).decode())
-
-
-def from_message(embedding: Embedding) -> NDArray[np.float32]:
-    """The vector that travels in `embedding`, shape ``(D,)``, float32: the same bits for every reader."""
-    return np.frombuffer(embedding.raw(), "<f2").astype(np.float32)

@@ -8,9 +8,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from processors.durable_files import write_atomically
 from processors.export.card import CARD, data_card
 from processors.export.formats import FORMATS, Inexpressible, metadata
-from processors.export.manifest import ExportTally, make_manifest, write_manifest, write_text
+from processors.export.manifest import ExportTally, make_manifest, write_manifest
 from processors.export.tables import row_schema
 from processors.export.writers import JsonlWriter, ParquetWriter, RowWriter
 from schemas import Sample
@@ -84,7 +85,7 @@ class DatasetWriter:
         about = {"shape": self._config.shape, "container": self._config.container, **self._config.settings}
         manifest = make_manifest(self.tally, [self._rows.written], about, self._clock())
         write_manifest(self._directory, manifest)
-        write_text(self._directory / CARD, data_card(manifest, self._schema).encode())
+        write_atomically(self._directory / CARD, data_card(manifest, self._schema).encode())
 
     def _row_writer(self) -> RowWriter:
         name = f"data/train.{self._config.container}"

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from processors.durable_files import write_atomically
 from processors.export.writers import WrittenFile
 from schemas import SCHEMA_VERSION, Sample
 
@@ -107,16 +108,11 @@ def make_manifest(
     }
 
 
-def write_text(path: Path, text: bytes) -> None:
-    """Put `text` at `path`, whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(text)
-    partial.replace(path)
-
-
 def write_manifest(directory: Path, manifest: Mapping[str, Any]) -> None:
     """Put ``manifest.json`` into `directory`."""
-    write_text(directory / MANIFEST, orjson.dumps(manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    write_atomically(
+        directory / MANIFEST, orjson.dumps(manifest, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    )
 
 
 def verify(directory: Path) -> tuple[str, ...]:

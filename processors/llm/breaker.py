@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from processors.waiting import backoff_s
+
 log = logging.getLogger(__name__)
 
 State = Literal["closed", "open", "half-open"]
@@ -108,7 +110,7 @@ class Breaker:
         return mostly or self._in_a_row >= max(IN_A_ROW, self._in_flight)
 
     def _open(self, reason: str) -> None:
-        rest_s = min(LONGEST_REST_S, FIRST_REST_S * 2.0 ** min(self._rests, 10)) * self._rng.uniform(0.75, 1.0)
+        rest_s = backoff_s(self._rests + 1, FIRST_REST_S, LONGEST_REST_S) * self._rng.uniform(0.75, 1.0)
         if not self._rests:
             log.warning("%s is left alone for now, too many calls failed; the last one: %s", self._name, reason)
         self._rests += 1

@@ -18,6 +18,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from processors.waiting import backoff_s
+
 log = logging.getLogger(__name__)
 
 START = 16
@@ -165,7 +167,7 @@ class AdaptiveLimit:
         self._calls = self._timeouts = 0
 
     def _pause(self, retry_after_s: float) -> None:
-        longest = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(self._pauses - 1, 10))
+        longest = backoff_s(self._pauses, FIRST_PAUSE_S, LONGEST_PAUSE_S)
         if self._pauses == 1 and self._in_flight > 1:
             longest = 0.0  # the others end first: that is pause enough, if they end well
         seconds = max(retry_after_s, longest * self._rng.uniform(0.5, 1.0))

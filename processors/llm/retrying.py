@@ -8,6 +8,8 @@ import random
 import time
 from collections.abc import Callable
 
+from processors.waiting import backoff_s
+
 MAX_ATTEMPTS = 6
 """Attempts of one call whose failures are passing: with 30 % of failures, 7 calls in 10,000 use them up."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 20.0
@@ -25,7 +27,7 @@ LOOK_AGAIN_S = 0.2
 
 def wait_s(attempt: int, rng: random.Random) -> float:
     """Seconds before the attempt that follows failed attempt number `attempt` (from 1)."""
-    return rng.uniform(0.0, min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** min(attempt - 1, 30)))
+    return rng.uniform(0.0, backoff_s(attempt, FIRST_WAIT_S, LONGEST_WAIT_S))
 
 
 class RetryBudget:

@@ -5,7 +5,6 @@ Nothing here touches the network unless a name is neither a default, nor a folde
 
 import hashlib
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
+from processors.durable_files import write_atomically
 from processors.models.files import CAUSAL_DEFAULT, ModelMissing, smollm2_gguf
 from processors.models.gguf_checkpoint import convert
 
@@ -68,7 +68,7 @@ def weights_hash(folder: Path, cache: Path) -> str:
     state = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     note = cache / "hashes" / hashlib.sha256(repr(state).encode()).hexdigest()[:32]
     if not note.exists():
-        _write(note, _sha256(files)[:16])
+        write_atomically(note, _sha256(files)[:16].encode())
     return note.read_text()
 
 
@@ -79,14 +79,6 @@ def _sha256(files: list[Path]) -> str:
             while block := stream.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()
-
-
-def _write(path: Path, text: str) -> None:
-    """Write whole or not at all, whoever else writes the same."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as draft:
-        draft.write(text)
-    Path(draft.name).replace(path)
 
 
 def _converted(source: Path, cache: Path) -> Path:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from processors.diversity.calibration import SeedVectors
 from processors.diversity.vectors import Vector, dots, norm
+from processors.embedding.vectors import vector_of
 from processors.reports.vendi import SecondMoment, effective_clusters
 from schemas import Sample
 
@@ -77,7 +78,7 @@ class Coverage:
         if not kept:
             self.rejected[decision.reason] += 1
         if decision.cluster is not None and sample.embedding is not None:
-            vector = np.frombuffer(sample.embedding.raw(), "<f2").astype(np.float32)
+            vector = vector_of(sample.embedding)
             self.clusters.setdefault(decision.cluster, Cluster()).add(sample, vector, kept)
             if kept:
                 self._moment.add(vector)

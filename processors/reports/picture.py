@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from processors.embedding.vectors import vector_of
 from schemas import Sample
 
 CURATED, REJECTED = "#1b7f5c", "#c9c4bb"
@@ -60,7 +61,7 @@ def _draw_spread(axes: Any, samples: Sequence[Sample]) -> None:
 def _draw_places(axes: Any, samples: Sequence[Sample]) -> None:
     placed = [s for s in samples if s.embedding]
     if len(placed) >= 2:
-        points = _plane(np.stack([np.frombuffer(s.embedding.raw(), "<f2") for s in placed if s.embedding]))
+        points = _plane(np.stack([vector_of(s.embedding) for s in placed if s.embedding]))
         for keep, colour, label in ((False, REJECTED, "rejected"), (True, CURATED, "curated")):
             chosen = points[[_kept(s) is keep for s in placed]]
             axes.scatter(chosen[:, 0], chosen[:, 1], s=18, color=colour, label=label)

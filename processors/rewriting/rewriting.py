@@ -1,16 +1,15 @@
 """One collected record in; out come the original, with its task type, and the new tasks that were made of it."""
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from processors.errors import InvalidSample, Outage, Transient
-from processors.llm.chat import ChatRequest, Completion
+from processors.llm.chat import Completion
 from processors.llm.client import Models
 from processors.llm.config import Route
 from processors.llm.routes import choose, order
+from processors.llm.sample_calls import paid, raise_worst, request_for
 from processors.rewriting.checks import REFUSED_BY_ENDPOINT, REPLACED, Attempt, find_fault
 from processors.rewriting.plan import Plan, PlannedRewrite, Planner, language_of
 from processors.rewriting.replies import clean
@@ -44,20 +43,14 @@ class Rewriter:
         # Not a task group: it would break off the other calls, which are paid for.
         asked = (self._ask(origin, planned, route) for planned in plan.rewrites)
         replies = await asyncio.gather(*asked, return_exceptions=True)
-        _raise_worst(replies)
+        raise_worst(replies)
         made = zip(plan.rewrites, replies, strict=True)
         return [self._original(origin, plan)] + [self._made(origin, plan, *each) for each in made]
 
     async def _ask(self, origin: Sample, planned: PlannedRewrite, route: Route) -> Completion:
         text = planned.operator.ask(origin.prompt, planned.language(origin.language), planned.chosen)
         made_id = _made_id(origin, planned)
-        request = ChatRequest(
-            messages=Prompt(instruction=text, system=route.system).messages(),
-            max_tokens=route.max_tokens,
-            temperature=route.temperature,
-            top_p=route.top_p,
-            seed=_seed(made_id),
-        )
+        request = request_for(Prompt(instruction=text), route, made_id)
         return await self._models.complete(request, order(route, made_id), stage=NAME)
 
     def _original(self, origin: Sample, plan: Plan) -> Sample:
@@ -74,16 +67,7 @@ class Rewriter:
             return made.advance(step, fault=f"{NAME}: {REFUSED_BY_ENDPOINT}")
         text = clean(reply.text)
         fault = find_fault(_attempt(origin, planned, text, reply.finish_reason))
-        step = Step(
-            stage=NAME,
-            at=self._now(),
-            seconds=reply.seconds,
-            model=reply.model,
-            params=params | {"endpoint": reply.endpoint, "cached": reply.cached},
-            tokens_in=reply.tokens_in,
-            tokens_out=reply.tokens_out,
-            cost_usd=reply.cost_usd,
-        )
+        step = paid(Step(stage=NAME, at=self._now(), params=params), reply)
         prompt = planned.operator.rewritten(origin.prompt, text)
         return made.advance(step, prompt=prompt, fault=f"{NAME}: {fault}" if fault else "")
 
@@ -105,15 +89,3 @@ def _attempt(origin: Sample, planned: PlannedRewrite, text: str, finish_reason: 
 
 def _made_id(origin: Sample, planned: PlannedRewrite) -> str:
     return derived_id(origin.sample_id, NAME, planned.operator.name, str(planned.number))
-
-
-def _seed(made_id: str) -> int:
-    """31 bits, which every server takes: the same at every attempt, another one for every rewrite."""
-    return int.from_bytes(hashlib.blake2b(made_id.encode(), digest_size=4).digest()) >> 1
-
-
-def _raise_worst(replies: Sequence[Completion | BaseException]) -> None:
-    """Raise what decides about the whole record: a bug, an outage, or a passing failure."""
-    failures = [reply for reply in replies if isinstance(reply, BaseException) and not isinstance(reply, InvalidSample)]
-    if failures:
-        raise min(failures, key=lambda failure: isinstance(failure, Outage) + 2 * isinstance(failure, Transient))

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from processors.embedding.embedders import TextEmbedder, load_embedder
-from processors.embedding.embedding import to_message
+from processors.embedding.vectors import to_message
 from processors.errors import InvalidSample, ProcessorError
 from processors.models.checkpoints import load_causal
 from processors.scoring.config import ScoringConfig

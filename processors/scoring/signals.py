@@ -3,13 +3,13 @@
 `SignalTracker` remembers what went before, so its numbers depend on the order of samples; IFD itself does not.
 """
 
-from bisect import bisect_left, insort
-from collections import defaultdict, deque
+from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
 from river.stats import RollingQuantile
 
+from processors.rolling_window import RollingWindow
 from processors.scoring.measurement import Ifd
 
 UNINFORMATIVE_NATS = 0.01
@@ -39,7 +39,7 @@ class SignalTracker:
     def __init__(self) -> None:
         self._moved = RollingQuantile(q=INFORMATIVE_QUANTILE, window_size=TOKEN_WINDOW)
         self._tokens = 0
-        self._ranks: dict[int, _Window] = defaultdict(_Window)
+        self._windows: dict[int, RollingWindow] = defaultdict(lambda: RollingWindow(LENGTH_WINDOW))
 
     def observe(self, ifd: Ifd) -> Signals:
         """The signals of one result, compared with those before it; then it is one of them."""
@@ -55,25 +55,15 @@ class SignalTracker:
         return Signals(
             uninformative=float((moved < UNINFORMATIVE_NATS).mean()),
             s_ifd=_exp_of_mean(informative) if len(informative) else None,
-            length_percentile=self._ranks[ifd.n_cond.bit_length()].rank(ifd.ifd),  # buckets 1, 2-3, 4-7, 8-15, ...
+            length_percentile=self._rank(ifd.n_cond, ifd.ifd),
         )
 
-
-class _Window:
-    """The newest `LENGTH_WINDOW` values, in order of arrival and of size."""
-
-    def __init__(self) -> None:
-        self._arrived: deque[float] = deque()
-        self._sorted: list[float] = []
-
-    def rank(self, value: float) -> float | None:
-        """The share of the values before it that are smaller, in [0, 1]; then `value` is one of them."""
-        below = bisect_left(self._sorted, value) / len(self._sorted) if len(self._sorted) >= FEWEST else None
-        if len(self._arrived) == LENGTH_WINDOW:
-            self._sorted.pop(bisect_left(self._sorted, self._arrived.popleft()))
-        self._arrived.append(value)
-        insort(self._sorted, value)
-        return below
+    def _rank(self, length: int, ifd: float) -> float | None:
+        """Rank the IFD among the earlier ones of its length bucket; then it is one of them."""
+        window = self._windows[length.bit_length()]  # buckets 1, 2-3, 4-7, 8-15, ...
+        rank = window.share_below(ifd) if len(window) >= FEWEST else None
+        window.append(ifd)
+        return rank
 
 
 def _exp_of_mean(gains: np.ndarray) -> float | None:

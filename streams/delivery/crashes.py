@@ -8,6 +8,8 @@ from pathlib import Path
 
 import orjson
 
+from processors.durable_files import write_atomically
+
 
 class Crashes:
     """Crash counts by record of one worker slot. An unreadable file counts as empty."""
@@ -32,7 +34,4 @@ class Crashes:
             self._write()
 
     def _write(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._path.with_suffix(".tmp")
-        temporary.write_bytes(orjson.dumps(self._counts))
-        temporary.replace(self._path)
+        write_atomically(self._path, orjson.dumps(self._counts))

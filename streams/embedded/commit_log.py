@@ -7,6 +7,8 @@ from pathlib import Path
 import orjson
 from aiokafka import TopicPartition as TP
 
+from processors.durable_files import write_atomically
+
 Commits = dict[tuple[str, TP], int]
 
 
@@ -49,12 +51,9 @@ class CommitLog:
 
     def _rewrite(self) -> None:
         """The last line of each, in a new file that takes the old one's place in one step."""
-        fresh = self.path.with_suffix(".new")
-        with fresh.open("wb") as file:
-            self._size = file.write(_lines(self.offsets))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self.path)
+        content = _lines(self.offsets)
+        write_atomically(self.path, content, durable=True)
+        self._size = len(content)
 
 
 def _lines(commits: Commits) -> bytes:

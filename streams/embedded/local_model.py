@@ -4,12 +4,12 @@ It is small, so what it writes is often poor; what it proves is the whole way, w
 """
 
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from processors.models.files import smollm2_gguf
+from streams.embedded.ports import free_port
 
 NAME = "smollm2-135m-instruct"
 """The name under which the endpoint lists its model."""
@@ -59,13 +59,6 @@ def served(config: LocalModelConfig, port: int = 0) -> Iterator[str]:
 def local_url(port: int) -> str:
     """The base url of a server on a loopback port."""
     return f"http://127.0.0.1:{port}/v1"
-
-
-def free_port() -> int:
-    """A loopback port that nothing listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _threads(config: LocalModelConfig) -> int:

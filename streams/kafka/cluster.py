@@ -14,6 +14,7 @@ from aiokafka import TopicPartition as TP
 from aiokafka.client import AIOKafkaClient, CoordinationType
 from aiokafka.cluster import ClusterMetadata
 
+from processors.waiting import backoff_s
 from streams.errors import BrokerRefused, BrokerUnreachable, OffsetOutOfRange, StreamsError
 from streams.kafka.connection import Connection
 
@@ -106,7 +107,7 @@ class Cluster:
 
     async def _retry(self, attempt: Callable[[], Awaitable[T]], curable: tuple[type[kafka.KafkaError], ...]) -> T:
         last: kafka.KafkaError | None = None
-        pause_s = _FIRST_PAUSE_S
+        failures = 0
         try:
             async with asyncio.timeout(self._timeout_s):
                 while True:
@@ -117,8 +118,8 @@ class Cluster:
                     except kafka.KafkaError as error:
                         raise self._given_up(error) from error
                     self._coordinators.clear()
-                    await asyncio.sleep(pause_s)
-                    pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+                    failures += 1
+                    await asyncio.sleep(backoff_s(failures, _FIRST_PAUSE_S, _LONGEST_PAUSE_S))
                     if self._client is not None:
                         await self._client.force_metadata_update()
         except TimeoutError:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from processors.waiting import backoff_s
+
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S, _HEALTHY_S = 0.5, 15.0, 20.0
 
 Say = Callable[[str], None]
@@ -34,12 +36,13 @@ class Child:
 
     async def run(self) -> None:
         """Start it, and again when it ends, until cancelled."""
-        pause = _FIRST_PAUSE_S
+        deaths = 0
         while True:
             began = time.monotonic()
             code = await self._once()
-            pause = _FIRST_PAUSE_S if time.monotonic() - began > _HEALTHY_S else min(pause * 2, _LONGEST_PAUSE_S)
-            self._say(f"{self.name} ended with {_code(code)}; again in {pause:g} s (its log: {self.log_file})")
+            deaths = 1 if time.monotonic() - began > _HEALTHY_S else deaths + 1
+            pause = backoff_s(deaths, _FIRST_PAUSE_S, _LONGEST_PAUSE_S)
+            self._say(f"{self.name} ended with {_code(code)}; restarting in {pause:g} s (its log: {self.log_file})")
             await asyncio.sleep(pause)
 
     async def _once(self) -> int:

@@ -6,14 +6,16 @@ writes the journal's last cycle, stops the broker and says what was kept.
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 
+from processors.waiting import poll
 from streams.dead_letters import replay_group
 from streams.embedded import Journal
 from streams.embedded.broker import EmbeddedBroker
-from streams.embedded.local_model import free_port, local_url
+from streams.embedded.local_model import local_url
+from streams.embedded.ports import free_port
 from streams.errors import BrokerFailed, BrokerUnreachable, JournalError
 from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
@@ -162,19 +164,15 @@ async def running(
 
 
 async def _apply_topics(connection: Connection, settings: Settings) -> None:
-    deadline = time.monotonic() + settings.worker.broker_wait_s
-    async with KafkaClient(connection, timeout_s=settings.worker.broker_wait_s):
+    within_s = settings.worker.broker_wait_s
+    async with KafkaClient(connection, timeout_s=within_s):
         pass  # it answers, or this raises BrokerUnreachable
     created = await admin.apply(connection, settings.prefix)
     if created:
         log.info("created topics %s", ", ".join(created))
-    while True:
-        try:
-            return await admin.require(connection, settings.prefix)
-        except admin.TopicsDiffer:
-            if time.monotonic() > deadline:
-                raise
-            await asyncio.sleep(0.2)  # a topic just created takes a moment to show
+    # A topic that was just created takes a moment to show.
+    require = partial(admin.require, connection, settings.prefix)
+    await poll(require, retry_on=admin.TopicsDiffer, within_s=within_s, every_s=0.2)
 
 
 async def _first(*awaitables: object) -> None:

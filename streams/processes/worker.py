@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
+from processors.waiting import poll
 from streams.delivery import agent
 from streams.delivery.concurrent import ConcurrentStage, ConcurrentWork
 from streams.delivery.crashes import Crashes
@@ -116,14 +117,13 @@ class Worker:
         return MicroBatchStage(work, self.outcomes)
 
     async def _require_broker(self) -> None:
-        deadline = asyncio.get_running_loop().time() + self.settings.worker.broker_wait_s
-        while True:
-            try:
-                return await admin.require(self.connection, self.settings.prefix)
-            except StreamsError:
-                if asyncio.get_running_loop().time() > deadline:
-                    raise
-                await asyncio.sleep(0.5)
+        within_s = self.settings.worker.broker_wait_s
+        await poll(
+            lambda: admin.require(self.connection, self.settings.prefix),
+            retry_on=StreamsError,
+            within_s=within_s,
+            every_s=0.5,
+        )
 
     def _guarded(self, run: Callable[[], Awaitable[None]]) -> "asyncio.Task[None]":
         async def guard() -> None:

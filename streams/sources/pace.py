@@ -10,12 +10,13 @@ from contextlib import suppress
 
 from processors.errors import Outage, ProcessorError, Transient
 from processors.llm.budget import BudgetSpent
+from processors.waiting import backoff_s
 from streams.errors import StreamsError
 from streams.sources.tally import SynthesisTally
 
 log = logging.getLogger(__name__)
 
-_LONGEST_PAUSE_S = 60.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
 _FAILURES = 6
 _MINUTE_S = 60.0
 
@@ -50,7 +51,7 @@ class Pace(ABC):
         """Pause after a failed call, or raise Stopped."""
         self._failures += 1
         asked = error.retry_after_s if isinstance(error, (Outage, Transient)) else 0.0
-        pause = min(max(asked, 0.5 * 2.0**self._failures), _LONGEST_PAUSE_S)
+        pause = max(min(asked, _LONGEST_PAUSE_S), backoff_s(self._failures, _FIRST_PAUSE_S, _LONGEST_PAUSE_S))
         if self._failures == 1:
             log.warning("a call failed (%s); trying again", error)
         with suppress(TimeoutError):

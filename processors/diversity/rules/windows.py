@@ -1,50 +1,15 @@
 """What the keep rules compare with: the last values, in order, and the share that may pass."""
 
-from bisect import bisect_left, bisect_right, insort
-from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from processors.diversity.config import DiversityConfig
+from processors.rolling_window import RollingWindow
 
 State = dict[str, NDArray[Any]]
-
-
-class Window:
-    """The last `size` values in ascending order, as `ordered`.
-
-    River's `SortedWindow` does the same on a `UserList`, which bisects by Python calls: five times as slow.
-    """
-
-    def __init__(self, size: int, values: Iterable[float] = ()) -> None:
-        self._size = size
-        self._arrived: deque[float] = deque()
-        self.ordered: list[float] = []
-        for value in values:
-            self.append(value)
-
-    def append(self, value: float) -> None:
-        """Add a value; a full window drops its oldest."""
-        if len(self._arrived) == self._size:
-            del self.ordered[bisect_left(self.ordered, self._arrived.popleft())]
-        self._arrived.append(value)
-        insort(self.ordered, value)
-
-    def rank(self, value: float) -> float:
-        """Share of the values below `value`, equals counted half; 0.5 where there is nothing to compare with."""
-        if not self.ordered:
-            return 0.5
-        return (bisect_left(self.ordered, value) + bisect_right(self.ordered, value)) / (2.0 * len(self.ordered))
-
-    def values(self) -> list[float]:
-        """The values, oldest first."""
-        return list(self._arrived)
-
-    def __len__(self) -> int:
-        return len(self.ordered)
 
 
 class Quantile:
@@ -57,7 +22,7 @@ class Quantile:
     def __init__(self, config: DiversityConfig) -> None:
         self._config = config
         self._debt = 0.0
-        self._values = Window(config.gain_window)
+        self._values = RollingWindow(config.gain_window)
 
     @property
     def warming_up(self) -> bool:
@@ -85,7 +50,7 @@ class Quantile:
 
     def forget(self) -> None:
         """Drop the values; the debt stays."""
-        self._values = Window(self._config.gain_window)
+        self._values = RollingWindow(self._config.gain_window)
 
     def state(self) -> State:
         """`debt` and `gains`, oldest first."""
@@ -94,7 +59,7 @@ class Quantile:
     def load(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Take the place of what was learnt so far. A smaller window keeps the newest."""
         self._debt = float(state["debt"])
-        self._values = Window(self._config.gain_window, state["gains"].tolist())
+        self._values = RollingWindow(self._config.gain_window, state["gains"].tolist())
 
 
 class Ranks:
@@ -107,8 +72,8 @@ class Ranks:
 
     def forget_all(self) -> None:
         """Drop all values."""
-        self._all = Window(self._config.global_window)
-        self._by_cluster = [Window(self._config.cluster_window) for _ in range(self._n_clusters)]
+        self._all = RollingWindow(self._config.global_window)
+        self._by_cluster = [RollingWindow(self._config.cluster_window) for _ in range(self._n_clusters)]
 
     def everywhere(self, ifd: float) -> float:
         """The rank among the last values of all clusters."""
@@ -129,7 +94,7 @@ class Ranks:
 
     def forget(self, cluster: int) -> None:
         """Drop the values of one cluster, not those of all clusters."""
-        self._by_cluster[cluster] = Window(self._config.cluster_window)
+        self._by_cluster[cluster] = RollingWindow(self._config.cluster_window)
 
     def state(self) -> State:
         """`ifds`, `cluster_ifds` cluster after cluster, and their `lengths`; oldest first."""
@@ -143,10 +108,10 @@ class Ranks:
     def load(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Take the place of what was learnt so far; of fewer clusters than now, too."""
         self.forget_all()
-        self._all = Window(self._config.global_window, state["ifds"].tolist())
+        self._all = RollingWindow(self._config.global_window, state["ifds"].tolist())
         by_cluster = np.split(state["cluster_ifds"], np.cumsum(state["lengths"])[:-1])
         for cluster, ifds in enumerate(by_cluster):
-            self._by_cluster[cluster] = Window(self._config.cluster_window, ifds.tolist())
+            self._by_cluster[cluster] = RollingWindow(self._config.cluster_window, ifds.tolist())
 
 
 def padded(values: NDArray[Any], n_clusters: int) -> NDArray[np.float64]:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.embedding.embedding import MAX_TOKENS, Embedder, from_message, to_message
+from processors.embedding.embedding import MAX_TOKENS, Embedder
+from processors.embedding.vectors import to_message, vector_of
 from tests.processors.conftest import alpaca
 
 TEXTS = [
@@ -66,7 +67,7 @@ def test_a_vector_travels_within_the_rounding_of_float16(values: list[float]) ->
     vector = np.array(values, np.float32)
     message = to_message(vector, "minilm")
     assert (message.model, message.dims) == ("minilm", len(values))
-    found = from_message(message)
+    found = vector_of(message)
     assert found.dtype == np.float32
     assert np.abs(found - vector).max() <= 2**-12
     assert to_message(found, "minilm") == message

@@ -19,7 +19,7 @@ from processors.llm.client import Client
 from processors.llm.config import Allowance, BudgetConfig, EndpointConfig
 from processors.llm.retrying import MAX_ATTEMPTS
 from schemas import Message
-from streams.embedded.local_model import free_port
+from streams.embedded.ports import free_port
 from tests.processors.llm.staged_server import ANSWER, Raw, Staging, completion_of, staged, stream_of
 
 PRICES: Any = {"usd_per_million_input": 1000.0, "usd_per_million_output": 2000.0}

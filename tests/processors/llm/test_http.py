@@ -13,7 +13,8 @@ from processors.llm.config import EndpointConfig
 from processors.llm.faults import AttemptFailed, BrokenReply, EndpointUnusable, TimedOut, Unreachable
 from processors.llm.http import ChatHttp
 from schemas import Message
-from streams.embedded.local_model import NAME, free_port
+from streams.embedded.local_model import NAME
+from streams.embedded.ports import free_port
 from tests.processors.llm.staged_server import ANSWER, Raw, StagedServer, Staging, completion_of, staged, stream_of
 
 ASKED = ChatRequest(messages=(Message(role="system", content="Be brief."), Message(role="user", content="水?")))

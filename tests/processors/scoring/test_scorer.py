@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from processors.embedding.embedding import Embedder, from_message
+from processors.embedding.embedding import Embedder
+from processors.embedding.vectors import vector_of
 from processors.errors import InvalidSample, ProcessorError
 from processors.models.checkpoints import CausalCheckpoint
 from processors.scoring.config import ScoringConfig
@@ -94,7 +95,7 @@ def test_the_embedding_is_that_of_the_prompt(scorer: Scorer, embedder: Embedder)
     assert isinstance(result, Sample)
     assert result.embedding is not None
     (vector,) = embedder.embed(["翻译成中文\nHello, world."])
-    assert np.array_equal(from_message(result.embedding), vector.astype(np.float16).astype(np.float32))
+    assert np.array_equal(vector_of(result.embedding), vector.astype(np.float16).astype(np.float32))
 
 
 def test_a_result_does_not_depend_on_its_batch(scorer: Scorer) -> None:

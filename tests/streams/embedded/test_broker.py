@@ -12,6 +12,7 @@ import pytest
 
 from streams.embedded import broker as module
 from streams.embedded.broker import EmbeddedBroker
+from streams.embedded.ports import free_port
 from streams.errors import BrokerFailed
 from streams.kafka import KafkaClient
 
@@ -54,9 +55,8 @@ async def test_a_port_that_another_broker_took_meanwhile_is_left_to_it(
         while True:
             yield free_port()
 
-    free_port = module._free_port
     async with EmbeddedBroker(tmp_path / "first") as first:
-        monkeypatch.setattr(module, "_free_port", ports().__next__)
+        monkeypatch.setattr(module, "free_port", ports().__next__)
         async with EmbeddedBroker(tmp_path / "second") as second:
             assert second.connection.bootstrap != first.connection.bootstrap
             async with KafkaClient(first.connection) as one, KafkaClient(second.connection) as two:
@@ -64,10 +64,9 @@ async def test_a_port_that_another_broker_took_meanwhile_is_left_to_it(
 
 
 async def test_a_port_that_something_mute_took_is_left_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    free_port = module._free_port
     with socket.create_server(("127.0.0.1", 0)) as mute:
         taken = iter([mute.getsockname()[1]])
-        monkeypatch.setattr(module, "_free_port", lambda: next(taken, None) or free_port())
+        monkeypatch.setattr(module, "free_port", lambda: next(taken, None) or free_port())
         async with EmbeddedBroker(tmp_path) as broker, KafkaClient(broker.connection) as client:
             assert await client.partitions("none") == []
 

@@ -5,7 +5,7 @@
     python benchmarks/diversity.py --json --only speed fold   without models and data
 
 Data come from `--data`, a folder with `clinc150_full.json`, `alpaca_en_1k.json` and `code_alpaca_2k.json`; embeddings
-and IFD scores are computed once and kept in `--cache`. benchmarks/README.md says what each figure means.
+and IFD scores are computed once and kept in `--cache`. benchmarks/README.md explains each figure.
 """
 
 import argparse
@@ -42,7 +42,9 @@ RULE_ROWS, RULE_TOPICS, KEEP_RATE = 450, 60, 0.2
 
 
 def speed(rounds: int = 5) -> Figures:
-    """Our mode *river* against `river.cluster.KMeans`, same start, same samples: CPU time per sample, and equality."""
+    """Compare our mode *river* with `river.cluster.KMeans`, same start, same samples: CPU time per sample, and
+    equality.
+    """
     figures: Figures = {"identical": True}
     rows = unit_rows(2_000)
     for k in KS:
@@ -57,7 +59,7 @@ def speed(rounds: int = 5) -> Figures:
 def race(
     river: cluster.KMeans, dense: DenseKMeans, rows: NDArray[np.float64], few: NDArray[np.float64]
 ) -> tuple[float, float, bool]:
-    """CPU seconds per sample of River's `learn_predict_one` on `few` rows and of ours on all; whether both agree."""
+    """Return CPU seconds per sample of River's `learn_predict_one` on `few` rows, of ours on all, and if both agree."""
     features = [dict(enumerate(row.tolist())) for row in few]
     expected: list[int] = []
     slow = cpu(lambda: expected.extend(river.learn_predict_one(x) for x in features)) / len(few)
@@ -67,7 +69,7 @@ def race(
 
 
 def begun_alike(k: int, rows: NDArray[np.float64]) -> tuple[cluster.KMeans, DenseKMeans]:
-    """River's and ours, both begun at the last rows."""
+    """Return River's k-means and ours, both starting at the last rows."""
     river, dense = cluster.KMeans(k, halflife=RATE), DenseKMeans(k, halflife=RATE)
     dense.start_at(rows[-k:])
     for i, row in enumerate(rows[-k:]):
@@ -85,16 +87,17 @@ def unit_rows(n: int) -> NDArray[np.float64]:
 
 
 def cpu(work: Callable[[], Any]) -> float:
-    """CPU seconds of the process."""
+    """Return the CPU seconds that the process spends on `work`."""
     began = time.process_time()
     work()
     return time.process_time() - began
 
 
 def fold(seeds: SeedVectors, n: int = 20_000, rounds: int = 20) -> Figures:
-    """Decisions per CPU second of the whole fold with default settings, the ids on disk, once the clusters are full.
+    """Measure decisions per CPU second of the whole fold with default settings, the ids on disk, once all clusters are
+    used.
 
-    The best of the rounds, since what else runs on the machine can only slow the process down; and the median.
+    Returns the best of the rounds, since other work on the machine can only slow the process down, and the median.
     """
     config = DiversityConfig()
     samples = list(enumerate(topic_stream(n, topics=300, dims=DIMS)[1]))
@@ -111,7 +114,7 @@ def fold(seeds: SeedVectors, n: int = 20_000, rounds: int = 20) -> Figures:
 
 
 def quality(file: Path, sample: int, cache: Cache, seeds: SeedVectors) -> Figures:
-    """NMI with the intents of CLINC150, in random order and with 50 new intents in each third of the stream."""
+    """Measure NMI with the intents of CLINC150, in random order and with 50 new intents in each third of the stream."""
     vectors, intents = clinc(file, sample, cache)
     figures: Figures = {"clinc_queries": len(intents)}
     for name, order in (("shuffled", np.arange(len(intents))), ("drifting", drifting(intents))):
@@ -126,7 +129,7 @@ def drifting(intents: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def nmi(vectors: Vectors, intents: NDArray[np.int64], seeds: SeedVectors) -> Figures:
-    """`nmi`: nearest centre at the end. `nmi_online`: the cluster that a query got when it came."""
+    """Compute `nmi`, by the nearest centre at the end, and `nmi_online`, by each query's cluster on arrival."""
     from sklearn.cluster import KMeans, MiniBatchKMeans
     from sklearn.metrics import normalized_mutual_info_score
 
@@ -148,7 +151,7 @@ def nmi(vectors: Vectors, intents: NDArray[np.int64], seeds: SeedVectors) -> Fig
 
 
 def rules(folder: Path, cache: Cache, seeds: SeedVectors) -> Figures:
-    """The keep rules on real instructions with real IFD scores."""
+    """Compare the keep rules on real instructions with real IFD scores."""
     from sklearn.cluster import KMeans
 
     from benchmarks.diversity_rules import Pool, compare, sample_of

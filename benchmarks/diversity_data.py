@@ -1,6 +1,6 @@
 """Real data for `benchmarks/diversity.py`: labelled queries with embeddings, and instructions with real IFD scores.
 
-Both take minutes to compute on a CPU and are kept in a cache folder, by what they were made of.
+Both take minutes to compute on a CPU and are kept in a cache folder, under a hash of their texts.
 """
 
 import hashlib
@@ -29,12 +29,12 @@ _CHUNK = 32
 
 @dataclass(frozen=True, slots=True)
 class Cache:
-    """A folder of arrays that are made once."""
+    """A folder of arrays that are computed once."""
 
     folder: Path
 
     def get(self, name: str, made_of: Sequence[str], make: Callable[[], Arrays]) -> Arrays:
-        """The arrays `name` of just these texts, made where they are not there yet."""
+        """Return the arrays `name` of exactly these texts; compute them if they are not cached."""
         digest = hashlib.blake2b(json.dumps(made_of).encode(), digest_size=8).hexdigest()
         file = self.folder / f"{name}-{digest}.npz"
         if not file.exists():
@@ -45,7 +45,7 @@ class Cache:
 
 
 def embed(texts: Sequence[str], cache: Cache, name: str) -> Vectors:
-    """The texts' vectors as they travel: rounded to float16."""
+    """Return the texts' vectors as messages carry them: rounded to float16."""
 
     def make() -> Arrays:
         embedder = load_embedder(EMBEDDER_DEFAULT, threads=1)
@@ -59,7 +59,7 @@ def embed(texts: Sequence[str], cache: Cache, name: str) -> Vectors:
 
 
 def clinc(file: Path, sample: int, cache: Cache) -> tuple[Vectors, NDArray[np.int64]]:
-    """`sample` labelled queries of CLINC150 (0: all 22,500) in a fixed shuffled order: vectors and intents."""
+    """Return vectors and intents of `sample` queries of CLINC150 (0: all 22,500) in a fixed shuffled order."""
     parts = json.loads(file.read_text("utf-8"))
     rows = [row for part in ("train", "val", "test") for row in parts[part]]
     random.Random(0).shuffle(rows)
@@ -72,7 +72,7 @@ def clinc(file: Path, sample: int, cache: Cache) -> tuple[Vectors, NDArray[np.in
 def scored_rows(
     files: Sequence[Path], per_file: int, cache: Cache
 ) -> tuple[list[Prompt], Vectors, NDArray[np.float64]]:
-    """Prompts, vectors and real IFD (NaN: undefined) of `per_file` short rows of each Alpaca file, shuffled."""
+    """Return prompts, vectors and real IFD (NaN: undefined) of `per_file` short rows of each Alpaca file, shuffled."""
     rows: list[dict[str, str]] = []
     for file in files:
         short = [row for row in json.loads(file.read_text("utf-8")) if sum(map(len, row.values())) <= MAX_CHARACTERS]
@@ -86,7 +86,7 @@ def scored_rows(
 
 
 def _ifd(pairs: Sequence[tuple[Prompt, str]], cache: Cache) -> NDArray[np.float64]:
-    import torch  # the slow imports, only where nothing is cached
+    import torch  # the slow imports, only if nothing is cached
 
     from processors.models.checkpoints import load_causal
     from processors.scoring.ifd import Ifd, IfdScorer

@@ -1,8 +1,8 @@
 """The keep rules side by side on real instructions with real IFD scores, for `benchmarks/diversity.py`.
 
 Every rule goes through the same fold (`processors.diversity.fold`) at the same number of kept samples. Random, IFD-only
-and quota are given no near-duplicate gate, since that is part of the gain's rule. DEITA's rule (arXiv 2312.15685, 3.3)
-takes the highest scores whose nearest kept neighbour is not too near; here it is online, and IFD is the score.
+and quota get no near-duplicate gate, since that is part of the gain's rule. DEITA's rule (arXiv 2312.15685, 3.3) takes
+the highest scores whose nearest kept neighbour is not too near; here it is online, and IFD is the score.
 """
 
 import base64
@@ -27,12 +27,12 @@ from processors.reports.vendi import effective_clusters, vendi
 from schemas import Answer, Embedding, Prompt, Sample, Score
 
 NEAR = 0.85
-"""Cosine of a near duplicate here: the strict setting, since at 0.90 a pool of this size holds next to none."""
+"""Cosine of a near duplicate here: the strict setting, since at 0.90 a pool of this size holds almost none."""
 Vectors = NDArray[np.float32]
 
 
 class Random:
-    """Kept by chance."""
+    """Keeps samples by chance."""
 
     name = "random"
 
@@ -54,14 +54,16 @@ class Random:
 
 
 class Deita(IfdThreshold):
-    """The highest IFD, of those without a near kept neighbour: the gate of the fold does the second part."""
+    """Keeps the highest IFD among samples without a near kept neighbour; the fold's gate does the second part."""
 
     name = "deita"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
-    """What is chosen from, in order of arrival. `topics` are those of an offline k-means, the same for all rules."""
+    """The samples to choose from, in order of arrival. `topics` are those of an offline k-means, the same for all
+    rules.
+    """
 
     samples: Sequence[Sample]
     vectors: Vectors
@@ -70,7 +72,7 @@ class Pool:
 
 
 def compare(pool: Pool, seeds: SeedVectors | None, keep_rate: float) -> dict[str, dict[str, float]]:
-    """A row of figures per rule. The gain comes first: the others have to keep as many as it did."""
+    """Return a row of figures per rule. The gain comes first: the others have to keep as many as it did."""
     passing = int(((pool.ifd < 1.0) & ~np.isnan(pool.ifd)).sum())
     kept = run(pool, seeds, StreamingGain, keep_rate, NEAR)
     table = {"gain": figures(pool, kept)}
@@ -81,7 +83,7 @@ def compare(pool: Pool, seeds: SeedVectors | None, keep_rate: float) -> dict[str
 
 
 def run(pool: Pool, seeds: SeedVectors | None, rule: Any, keep_rate: float, near: float) -> NDArray[np.bool_]:
-    """Which samples a rule keeps."""
+    """Return which samples a rule keeps."""
     config = DiversityConfig(keep_rate=keep_rate, near_duplicate=near, warm_up=10)
     clusters = build(config, seeds)
     judge: KeepRule = rule(config, clusters.n_clusters)
@@ -91,7 +93,7 @@ def run(pool: Pool, seeds: SeedVectors | None, rule: Any, keep_rate: float, near
 
 
 def figures(pool: Pool, kept: NDArray[np.bool_]) -> dict[str, float]:
-    """What was kept: how many, of how many topics, how many with a near kept neighbour, how hard, how varied."""
+    """Describe the kept samples: number, topics, share with a near kept neighbour, difficulty, variety."""
     vectors = pool.vectors[kept]
     cosines = vectors @ vectors.T - 2.0 * np.eye(len(vectors), dtype=np.float32)
     return {
@@ -104,7 +106,7 @@ def figures(pool: Pool, kept: NDArray[np.bool_]) -> dict[str, float]:
 
 
 def sample_of(number: int, prompt: Prompt, vector: Vectors, ifd: float) -> Sample:
-    """A sample as scoring leaves it."""
+    """Build a sample in the state after scoring."""
     f16 = base64.b64encode(vector.astype("<f2").tobytes()).decode()
     return Sample(
         sample_id=f"{number:032x}",

@@ -1,10 +1,10 @@
 """The cost of one hop: consume, decode, encode, confirmed send, ack; by our path and by raw aiokafka.
 
 python benchmarks/hop.py --json                               on an embedded broker of its own
-python benchmarks/hop.py --json --broker HOST:PORT            on a Kafka (its topics stay behind, under a prefix `hop…`)
+python benchmarks/hop.py --json --broker HOST:PORT            on a Kafka (its topics remain, with the prefix `hop…`)
 
-Every run is a process of its own; the kinds take turns, so that a noisy machine is noisy for all. README.md says how
-the figures are computed.
+Every run is a process of its own; the kinds take turns, so that a noisy machine is noisy for all. README.md explains
+how the figures are computed.
 """
 
 import argparse
@@ -35,7 +35,7 @@ Runs = dict[str, list[Figures]]
 
 
 async def measure(connection: Connection, messages: int, repeats: int, shapes: Sequence[str]) -> dict[str, Any]:
-    """All runs, and what comes of them: see `summary`."""
+    """Make all runs and return their figures: see `summary`."""
     prefix = f"hop{uuid.uuid4().hex[:8]}"
     size = await prepare(connection, prefix, messages)
     runs: Runs = {peer: [] for peer in ("raw", "bytes", *shapes)}
@@ -51,7 +51,7 @@ async def measure(connection: Connection, messages: int, repeats: int, shapes: S
 
 
 def summary(runs: Runs, messages: int) -> dict[str, Any]:
-    """Medians over the repeats; a ratio is the median of the ratios of runs that stood next to each other."""
+    """Return medians over the repeats; a ratio is the median of the ratios of neighbouring runs."""
 
     def per_run(value: Callable[[Figures], float], digits: int) -> dict[str, float]:
         return {peer: round(median(map(value, figures)), digits) for peer, figures in runs.items()}
@@ -84,7 +84,7 @@ async def _broker(address: str | None) -> AsyncIterator[Connection]:
 
 
 async def main() -> None:
-    """The command line."""
+    """Read the command line, measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--broker", metavar="HOST:PORT", help="a Kafka; without it an embedded broker is started")
     parser.add_argument("--messages", type=int, default=20_000, help="records per run (default: 20000)")

@@ -1,4 +1,4 @@
-"""The input of all runs: the skill library as ingestion makes samples of it, again and again under a running number."""
+"""The input of all runs: samples of the skill library, as ingestion makes them, repeated with a running number."""
 
 import asyncio
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ OUTPUT_PARTITIONS = 4
 
 
 async def prepare(connection: Connection, prefix: str, messages: int) -> float:
-    """Create the topics, send `messages` samples to `answers`, and return the bytes of a value on average."""
+    """Create the topics, send `messages` samples to `answers`, and return the average bytes of a value."""
     await admin.apply(connection, prefix)
     while await admin.differences(connection, prefix):
         await asyncio.sleep(0.05)
@@ -48,7 +48,7 @@ async def add_topic(connection: Connection, name: str) -> None:
 def _rows(count: int) -> Iterator[Row]:
     seeds = cycle(list(seed_rows(load_skills(LIBRARY))))
     for number, seed in enumerate(islice(seeds, count), 1):
-        # The number makes another sample id, and with it another key, of the same seed.
+        # The number gives the same seed another sample id, and so another key.
         row = seed | {"instruction": f"{seed['instruction']} ({number})"}
         yield Row(source="skills", line=number, raw=orjson.dumps(row), data=dict(row))
 

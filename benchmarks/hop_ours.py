@@ -1,4 +1,4 @@
-"""A hop by our path: the real worker, with a stage of either shape whose work passes the sample on."""
+"""A hop by our path: the real worker, with a stage of either shape that passes the sample on."""
 
 import asyncio
 import tempfile
@@ -21,7 +21,7 @@ from streams.topics.table import TopicName
 
 MAX_IN_FLIGHT = 256
 LIMITS = BatchLimits(max_tokens=256, max_items=256, max_wait_s=0.05)
-"""Those of the diversity stage, whose own work is so short that the hop's cost shows."""
+"""The limits of the diversity stage, whose own work is so short that the hop's cost shows."""
 
 
 class InBatches(BatchWork):
@@ -34,12 +34,12 @@ class InBatches(BatchWork):
         self._clock = clock
 
     def cost(self, sample: Sample) -> int:
-        """One token each: 256 records make a batch."""
+        """Count one token per sample: 256 records make a batch."""
         self._clock.start()
         return 1
 
     def process(self, samples: Sequence[Sample], offsets: Sequence[int]) -> list[Sequence[Output]]:
-        """Every sample to the output topic."""
+        """Send every sample to the output topic."""
         return [[Output(self._topic, sample)] for sample in samples]
 
 
@@ -53,22 +53,22 @@ class Concurrently(ConcurrentWork):
         self._clock = clock
 
     async def process(self, sample: Sample) -> list[Output]:
-        """The sample to the output topic."""
+        """Send the sample to the output topic."""
         self._clock.start()
         return [Output(self._topic, sample)]
 
 
 def _topic(task: Task) -> TopicName:
-    return cast(TopicName, task.name)  # a topic of this run alone: no row of the table
+    return cast(TopicName, task.name)  # a topic of this run alone, not in the table
 
 
 async def in_batches(task: Task, clock: Clock) -> None:
-    """The micro-batch shape."""
+    """Run the micro-batch shape."""
     await _hop(task, clock, InBatches(task, clock))
 
 
 async def concurrently(task: Task, clock: Clock) -> None:
-    """The shape for I/O."""
+    """Run the shape for I/O."""
     await _hop(task, clock, Concurrently(task, clock))
 
 
@@ -92,5 +92,5 @@ async def _hop(task: Task, clock: Clock, work: Work) -> None:
 
 
 def _committed(app: Any) -> int:
-    """Records below the committed offsets; the input begins at offset 0."""
+    """Return the number of records below the committed offsets; the input begins at offset 0."""
     return sum(offset or 0 for offset in consumer_of(app)._committed_offset.values())

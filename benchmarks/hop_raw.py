@@ -1,7 +1,7 @@
-"""The peers: a hop by plain aiokafka, as one would write it by hand for a batch, with nothing of Faust and of ours.
+"""The peers: a hop by plain aiokafka, written by hand for a batch, without Faust and without our code.
 
-They confirm before they commit, and send in batches as large as ours. They do not validate, know no fate of a failed
-record, and let one slow record hold up its batch.
+They confirm before they commit, and send in batches as large as ours. They do not validate, have no fate for a failed
+record, and one slow record holds up its batch.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ async def with_json(task: Task, clock: Clock) -> None:
 
 
 async def without_json(task: Task, clock: Clock) -> None:
-    """The same with the bytes passed on unread: the least that a hop in Python can cost."""
+    """Do the same but pass the bytes on unread: the lowest possible cost of a hop in Python."""
     await _hop(task, clock, lambda value: value)
 
 

@@ -1,4 +1,4 @@
-"""What one run of a hop is told, and the clock that it is measured by."""
+"""The task of one run of a hop, and the clock that measures it."""
 
 import resource
 import time
@@ -9,7 +9,7 @@ from streams.kafka.connection import Connection
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One run. `peer` says which program; `name` is unique: the group and the output topic carry it."""
+    """One run. `peer` names the program; `name` is unique and part of the group's and the output topic's names."""
 
     peer: str
     name: str
@@ -35,7 +35,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """What a run took from first record to last commit, in seconds; `process_cpu_s` is from the process's start."""
+    """Times of a run from first record to last commit, in seconds; `process_cpu_s` is from the process's start."""
 
     cpu_s: float
     wall_s: float
@@ -46,8 +46,8 @@ class Clock:
     """CPU time (user and system, all threads of this process) and wall time between the first `start` and `stop`.
 
     The clock runs from the first record in the program's hands until the offset of the last one is committed, so that
-    imports, joins and the stop count on neither side. What was fetched before the first record arrived, up to
-    1 MiB of each partition, counts on neither side either: that flatters the cheaper side, so ratios are upper bounds.
+    imports, joins and the stop are counted for neither side. Records fetched before the first one arrived, up to 1 MiB
+    of each partition, are counted for neither side either: that favours the cheaper side, so ratios are upper bounds.
     """
 
     def __init__(self) -> None:
@@ -60,11 +60,11 @@ class Clock:
             self._started = (_cpu_s(), time.perf_counter())
 
     def stop(self) -> None:
-        """Everything is committed."""
+        """Stop, once everything is committed."""
         self._stopped = (_cpu_s(), time.perf_counter())
 
     def figures(self) -> Figures:
-        """Between start and stop, and the whole process until now."""
+        """Return the times between start and stop, and of the whole process until now."""
         assert self._started, "no record came"
         cpu_s, wall_s = (after - before for before, after in zip(self._started, self._stopped, strict=True))
         return Figures(cpu_s=cpu_s, wall_s=wall_s, process_cpu_s=_cpu_s())

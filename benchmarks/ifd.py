@@ -9,8 +9,8 @@ The same model scores the same samples in turns: `reference` (one sample at a ti
 one round (oneDNN makes its kernels per shape). Figures are medians over the rounds; a `…_ratio` is the median of
 reference time / own time within a round, so that a noisy machine is noisy for all; a `…_max_rel_error` is the largest
 relative error in either NLL or in IFD against the reference. `cascade_agreement` is the share of samples on the same
-side of IFD 1 as in the reference, and `cascade_rescored` the share that went through float32 as well. `mfu` is what f32
-computes of the products that it needs (2 per weight and row; attention not counted) as a share of the fastest product
+side of IFD 1 as in the reference, and `cascade_rescored` the share that was scored in float32 as well. `mfu` is f32's
+rate on the products that it needs (2 per weight and row; attention not counted) as a share of the fastest product
 measured in the same run; `cascade_mfu` likewise, of the fastest one in low precision.
 """
 
@@ -43,7 +43,7 @@ Triple = tuple[float, float, float]
 
 
 def measure(checkpoint: CausalCheckpoint, rows: Sequence[Row], rounds: int) -> dict[str, Any]:
-    """All figures of the module's docstring, by name."""
+    """Measure all figures of the module's docstring, by name."""
     scorers = {name: IfdScorer(checkpoint, MAX_LENGTH, cascade=name == "cascade") for name in ("f32", "cascade")}
     ways: dict[str, Callable[[Sequence[Row]], list[Triple]]] = {
         "reference": lambda some: [reference_ifd(checkpoint.model, checkpoint.tokenizer, r, MAX_LENGTH) for r in some],
@@ -77,7 +77,7 @@ def speeds(
     seconds: Mapping[str, Sequence[float]],
     results: Mapping[str, Sequence[Triple]],
 ) -> dict[str, Any]:
-    """Samples and tokens per second, ratios and errors."""
+    """Return samples and tokens per second, ratios and errors."""
     n_tokens = sum(len(ids) for row in rows for ids, _ in sequences(checkpoint.tokenizer, row))
     figures: dict[str, Any] = {"samples": len(rows), "tokens": n_tokens, "threads": torch.get_num_threads()}
     for name, each in seconds.items():
@@ -91,7 +91,7 @@ def speeds(
 
 
 def decisions(cascaded: Sequence[Ifd], results: Mapping[str, Sequence[Triple]]) -> dict[str, float]:
-    """How often the cascade decides as the reference does, and how often it needed float32 to."""
+    """Return how often the cascade decides as the reference does, and how often it needed float32."""
     pairs = zip(results["cascade"], results["reference"], strict=True)
     agreed = [(ifd < 1) == (expected < 1) for (*_, ifd), (*_, expected) in pairs]
     again = [each.dtype == "float32" for each in cascaded]
@@ -99,18 +99,18 @@ def decisions(cascaded: Sequence[Ifd], results: Mapping[str, Sequence[Triple]]) 
 
 
 def scored(scorer: IfdScorer, rows: Sequence[Row]) -> list[Ifd]:
-    """By the scorer that the stage uses."""
+    """Score with the scorer of the stage."""
     pairs = [(Prompt(instruction=row["instruction"], input=row["input"]), row["output"]) for row in rows]
     return [result for result in scorer.score(pairs) if isinstance(result, Ifd)]
 
 
 def numbers(result: Ifd) -> Triple:
-    """NaN for what is not defined."""
+    """Return the numbers of a result, NaN if undefined."""
     return result.nll_cond or math.nan, result.nll_uncond or math.nan, result.ifd or math.nan
 
 
 def padded(checkpoint: CausalCheckpoint, rows: Sequence[Row]) -> list[Triple]:
-    """By batches that Hugging Face pads, all sequences sorted by length first."""
+    """Score in batches padded by Hugging Face, all sequences sorted by length first."""
     todo = [each for row in rows for each in sequences(checkpoint.tokenizer, row)]
     order = sorted(range(len(todo)), key=lambda index: len(todo[index][0]))
     nll: dict[int, float] = {}
@@ -135,7 +135,9 @@ def padded(checkpoint: CausalCheckpoint, rows: Sequence[Row]) -> list[Triple]:
 
 
 def sequences(tokenizer: Any, row: Row) -> list[tuple[list[int], int]]:
-    """Prompt with answer, and the answer alone: the tokens of each, and where its scored ones begin."""
+    """Return the tokens of prompt with answer, and of the answer alone, each with the index of its first scored
+    token.
+    """
     question = f"{row['instruction']}\n{row['input']}\n" if row["input"] else f"{row['instruction']}\n"
     start = len(tokenizer.encode(question, verbose=False))
     whole = tokenizer.encode(question + row["output"], truncation=True, max_length=MAX_LENGTH)
@@ -144,13 +146,13 @@ def sequences(tokenizer: Any, row: Row) -> list[tuple[list[int], int]]:
 
 
 def largest_error(found: Sequence[Triple], expected: Sequence[Triple]) -> float:
-    """Relative, over all numbers of all samples."""
+    """Return the largest relative error over all numbers of all samples."""
     pairs = [each for some, other in zip(found, expected, strict=True) for each in zip(some, other, strict=True)]
     return max(abs(value - wanted) / abs(wanted) for value, wanted in pairs)
 
 
 def draw(tokenizer: Any, rows: Sequence[Row], count: int) -> list[Row]:
-    """`count` rows by a fixed seed, of those that have an IFD: two answer tokens, and place for them."""
+    """Draw `count` rows by a fixed seed, of those that have an IFD: two answer tokens, and space for them."""
 
     def defined(row: Row) -> bool:
         (whole, start), (alone, _) = sequences(tokenizer, row)

@@ -1,4 +1,4 @@
-"""How near scoring comes to what the device can multiply: model FLOPs utilisation."""
+"""Model FLOPs utilisation: the share of the device's fastest product that scoring reaches."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -15,9 +15,9 @@ ROWS = 1024
 def utilisation(
     model: Any, sequences: Sequence[tuple[list[int], int]], seconds: Mapping[str, float]
 ) -> dict[str, float | None]:
-    """`mfu` and `cascade_mfu`, and the peaks that they are shares of; None where the device has no low precision.
+    """Compute `mfu` and `cascade_mfu`, and the peaks that they are shares of; None if the device has no low precision.
 
-    `sequences` are token ids with the index of the first scored one, `seconds` what ``f32`` and ``cascade`` took.
+    `sequences` are token ids with the index of the first scored one, `seconds` the times of ``f32`` and ``cascade``.
     """
     named = model.base_model.named_parameters()
     matrices = [weight for name, weight in named if weight.ndim == 2 and "embed" not in name]
@@ -33,7 +33,7 @@ def utilisation(
 
 
 def fastest_product(matrices: Sequence[torch.Tensor], dtype: torch.dtype) -> float:
-    """Operations per second of the model's largest layer with many rows, the best of twenty."""
+    """Return the operations per second of the model's largest layer with many rows, the best of twenty."""
     weight = max(matrices, key=torch.Tensor.numel).detach()
     linear = Linear(weight, None, dtype)
     x = torch.randn(ROWS if weight.device.type == "cpu" else 32 * ROWS, weight.shape[1]).to(weight.device, dtype)

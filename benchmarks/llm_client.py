@@ -1,8 +1,8 @@
-"""200 calls of a second in flight: how near the client comes to the ideal on one core, and what faults leave of it.
+"""200 calls of a second in flight: how near the client comes to the ideal on one core, and its goodput under faults.
 
 python benchmarks/llm_client.py --json
 
-The server is `tests/processors/llm/staged_server.py` in a process of its own. README.md says how the figures are made.
+The server is `tests/processors/llm/staged_server.py` in a process of its own. README.md explains the figures.
 """
 
 import argparse
@@ -42,7 +42,7 @@ Call = Callable[[], Awaitable[object]]
 
 @contextmanager
 def server(staging: Staging) -> Iterator[str]:
-    """A staged server in a process of its own; its base url."""
+    """Start a staged server in a process of its own; yield its base url."""
     command = [sys.executable, "-m", "tests.processors.llm.staged_server", orjson.dumps(asdict(staging)).decode()]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
@@ -54,7 +54,7 @@ def server(staging: Staging) -> Iterator[str]:
 
 
 async def rate(call: Call, callers: int, seconds: float) -> tuple[float, float]:
-    """Successes a second with so many callers in a loop, after the warm-up; CPU seconds of this process for each."""
+    """Return successes per second with so many callers in a loop, after the warm-up, and CPU seconds of each."""
     ends: list[float] = []
     began = time.monotonic()
     until = began + WARM_UP_S + seconds
@@ -78,7 +78,7 @@ async def rate(call: Call, callers: int, seconds: float) -> tuple[float, float]:
 
 
 async def ours(urls: list[str], callers: int, slots: int, seconds: float) -> tuple[float, float, float]:
-    """`rate` of our client over a route of these endpoints, and its requests for each success."""
+    """Return the `rate` of our client over a route of these endpoints, and its requests per success."""
     endpoints = {
         f"e{n}": EndpointConfig(url=url, model="m", max_in_flight=slots, read_s=2 * LATENCY_S)
         for n, url in enumerate(urls)
@@ -102,7 +102,7 @@ async def ours(urls: list[str], callers: int, slots: int, seconds: float) -> tup
 
 
 async def bare(url: str, callers: int, seconds: float) -> tuple[float, float]:
-    """`rate` of what one would write by hand: one httpx client, no limit on its connections, no retries."""
+    """Return the `rate` of hand-written code: one httpx client, no limit on its connections, no retries."""
     body = body_of(REQUEST, "m", EndpointConfig(url=url))
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
     async with httpx.AsyncClient(limits=limits, timeout=60) as client:
@@ -116,7 +116,7 @@ async def bare(url: str, callers: int, seconds: float) -> tuple[float, float]:
 
 
 async def measure(callers: int, seconds: float, repeats: int) -> dict[str, Any]:
-    """All runs, ours and the bare one in turns, and what comes of them."""
+    """Make all runs, ours and the bare one in turns, and return their figures."""
     ideal = callers / LATENCY_S
     runs: list[tuple[tuple[float, float, float], tuple[float, float]]] = []
     with server(HEALTHY) as url, server(FAULTY) as faulty:
@@ -141,7 +141,7 @@ async def measure(callers: int, seconds: float, repeats: int) -> dict[str, Any]:
 
 
 def _pin() -> bool:
-    """Keep this process to one core, where the system can; the servers, started before, have them all."""
+    """Keep this process to one core, if the system can; the servers, started before, have all of them."""
     if not hasattr(os, "sched_setaffinity"):
         return False
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
@@ -149,7 +149,7 @@ def _pin() -> bool:
 
 
 async def main() -> None:
-    """The command line."""
+    """Read the command line, measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--callers", type=int, default=200, help="calls in flight (default: 200)")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each run, after its warm-up (default: 10)")

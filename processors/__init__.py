@@ -1,1 +1,1 @@
-"""What happens to a sample: no broker, no environment; clock, randomness and HTTP transport come in as arguments."""
+"""The work on a sample, without broker and environment; clock, randomness and HTTP transport are arguments."""

@@ -1,14 +1,14 @@
-"""What can go wrong, and what becomes of the record then.
+"""The errors of processors, and the fate of the record in each case.
 
 ::
 
     ProcessorError
     ├── InvalidSample   the data is at fault        → dead letter at once
-    ├── Transient       may work at the next try    → bounded retries with jitter, then dead letter
+    ├── Transient       the next attempt may work   → bounded retries with jitter, then dead letter
     └── Outage          nothing works at the moment → the stage pauses and keeps everything
 
 Any other exception is a bug: the worker logs it, drains and exits; its supervisor starts it again, and the record that
-raised is a dead letter after `max_crashes` such crashes.
+raised becomes a dead letter after `max_crashes` such crashes.
 """
 
 
@@ -21,7 +21,7 @@ class InvalidSample(ProcessorError):
 
 
 class Transient(ProcessorError):
-    """This attempt failed; another one may not. `retry_after_s` is the shortest wait that makes sense, if known."""
+    """This attempt failed; the next may succeed. `retry_after_s` is the shortest sensible wait, if known."""
 
     def __init__(self, message: str, retry_after_s: float = 0.0) -> None:
         super().__init__(message)
@@ -29,7 +29,7 @@ class Transient(ProcessorError):
 
 
 class Outage(ProcessorError):
-    """What the stage depends on is away for every sample. `retry_after_s` as in `Transient`."""
+    """A dependency of the stage is down, for every sample. `retry_after_s` as in `Transient`."""
 
     def __init__(self, message: str, retry_after_s: float = 0.0) -> None:
         super().__init__(message)

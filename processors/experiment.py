@@ -1,7 +1,7 @@
-"""What a policy is worth: synthesis, answering, scoring and diversity in one process, for so many tokens.
+"""Compare policies: synthesis, answering, scoring and diversity in one process, up to a number of tokens.
 
-No topic and no broker: what comes of a call is decided at once and told to the policy. Two trials with the same seed
-and equal parts differ in their policy alone, and in what the model makes of it.
+No topic and no broker: the results of a call are decided at once and reported to the policy. Two trials with the same
+seed and equal parts differ only in their policy, and in the model's replies to it.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ from schemas import Sample
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What all trials share. `pool` are the prompts that each begins with, `seeds` where the clusters begin."""
+    """The parts that all trials share. `pool` are each trial's first prompts, `seeds` the first clusters."""
 
     models: Models
     routes: Sequence[Route]
@@ -48,7 +48,7 @@ class Parts:
 
 
 class Trial:
-    """One policy, from an empty bank on. `tokens` are those of synthesis and answering, in and out."""
+    """One policy, starting with an empty bank. `tokens` are those of synthesis and answering, in and out."""
 
     def __init__(self, parts: Parts, policy: PolicyName, seed: int) -> None:
         self.policy = policy
@@ -75,7 +75,7 @@ class Trial:
         self._coverage = Coverage()
 
     async def run(self, tokens: int, on_turn: Callable[[], None] = lambda: None) -> None:
-        """Go on until so many tokens are spent; the last turn is finished. `on_turn` is called after every turn.
+        """Run until so many tokens are spent; the last turn is finished. `on_turn` is called after every turn.
 
         Raises Transient or Outage as the client does.
         """
@@ -119,7 +119,7 @@ class Trial:
                 self._policy.observe(told)
 
     def data(self) -> dict[str, Any]:
-        """The figures so far. Effective clusters and Vendi score are those of what was kept."""
+        """Return the figures so far. Effective clusters and Vendi score are those of the kept samples."""
         found = self._coverage.summary()
         return {
             "policy": self.policy,

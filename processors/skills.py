@@ -1,6 +1,6 @@
 """The skill library: task types, each with a handful of hand-written seeds, one TOML file per task type.
 
-It feeds the demo (`seed_rows`), gives synthesis its examples and the clusterer its first centres.
+It feeds the demo (`seed_rows`), and gives examples to synthesis and first centres to the clusterer.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from processors.text.language_codes import LANGUAGES
 from schemas.types import CLOSED, Bool, Text
 
 LIBRARY = Path(__file__).resolve().parents[1] / "skills"
-"""The shipped library: it lies beside the packages, in a checkout as in an installed wheel."""
+"""The shipped library, beside the packages both in a checkout and in an installed wheel."""
 
 MIN_SEEDS = 5
 """Self-Instruct prompts with six human-written seeds at a time (arXiv 2212.10560, §2.2); fewer would soon repeat."""
@@ -60,7 +60,7 @@ class Seed:
 @with_config(CLOSED)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskType:
-    """One kind of task: the form of a good answer, in words how to check one, and whether its `code` is to be run."""
+    """One kind of task: the form of a good answer, how to check one (in words), and whether its `code` is run."""
 
     name: Filled
     title: Filled
@@ -75,9 +75,9 @@ _TASK_TYPE = TypeAdapter(TaskType)
 
 
 def load_skills(*folders: Path) -> dict[str, TaskType]:
-    """The task types of all `folders` by name, sorted; a later folder replaces one of the same name as a whole.
+    """Load the task types of all `folders` by name, sorted; a later folder replaces one of the same name as a whole.
 
-    Raises SkillError that names every fault of every file at once.
+    Raises SkillError, which names every fault of every file at once.
     """
     task_types: dict[str, TaskType] = {}
     faults: list[str] = []
@@ -96,11 +96,11 @@ def load_skills(*folders: Path) -> dict[str, TaskType]:
 
 
 def seed_rows(task_types: dict[str, TaskType]) -> Iterator[dict[str, str]]:
-    """The library as ingestible rows, one per seed, in a fixed order: task types take turns.
+    """Yield the library as rows to ingest, one per seed, in a fixed order: task types take turns.
 
-    Of seeds with a weak answer every second one gives that instead of the good one, so that a run meets both. Within a
-    task type a hash decides the order, so that neither languages nor good and weak answers come in blocks. The `seed`
-    of a row is ``<task type>/<n>``, counted from 1 as a reader of the file counts.
+    Of the seeds with a weak answer every second one gives that instead of the good one, so that a run meets both.
+    Within a task type a hash decides the order, so that neither languages nor good and weak answers form blocks. The
+    `seed` of a row is ``<task type>/<n>``, counted from 1.
     """
 
     def shuffled(row: dict[str, str]) -> bytes:

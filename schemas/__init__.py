@@ -1,7 +1,8 @@
-"""What flows: frozen types, no I/O.
+"""The data that flows: frozen types, no I/O.
 
 One `Sample` accumulates along the journey: a `Prompt`, its `Answer`, the `Verification` of code, the `Score` and
-`Embedding`, the `Decision`, and a lineage of one `Step` per stage. What fails for good becomes a `DeadLetter`.
+`Embedding`, the `Decision`, and a lineage of one `Step` per stage. A record that can never succeed becomes a
+`DeadLetter`.
 """
 
 from schemas.answer import Answer

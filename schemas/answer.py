@@ -1,4 +1,4 @@
-"""The answer: what a model, or a data set, replied to the prompt."""
+"""The answer: the reply of a model, or of a data set, to the prompt."""
 
 from dataclasses import dataclass
 
@@ -10,9 +10,9 @@ from schemas.types import CLOSED, Text
 @with_config(CLOSED)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The reply that is trained on. `model` is empty where the answer arrived with the data.
+    """The reply that is trained on. `model` is empty if the answer arrived with the data.
 
-    `reasoning` is what a thinking model said before it answered, kept apart: it is not trained on unless someone asks.
+    `reasoning` is the text that a thinking model wrote before it answered; it is left out of training unless requested.
     """
 
     text: Text

@@ -1,7 +1,6 @@
 """Bytes to samples and back: the only place that knows that a message is JSON.
 
-What becomes of difficult text is decided here, once:
-
+It decides once how difficult text is treated:
 ==================  =====================================================================================
 Chinese, emoji      kept, as UTF-8
 NUL and controls    kept, escaped as JSON asks
@@ -10,7 +9,7 @@ NaN, infinity       refused when a message is made and when it is read
 up to MAX_BYTES     kept; a 1 MB answer is an ordinary one
 above MAX_BYTES     refused, both ways
 unknown fields      refused: reading them away would lose data
-unknown version     refused (`UnknownVersion`); every version that was ever written has a reader
+unknown version     refused (`UnknownVersion`); every version ever written has a reader
 ==================  =====================================================================================
 """
 
@@ -30,19 +29,19 @@ _SAMPLE = TypeAdapter(Sample)
 
 
 class CodecError(ValueError):
-    """The bytes or the sample are at fault, and will be at the next attempt too."""
+    """The bytes or the sample are at fault, and another attempt will fail too."""
 
 
 class EncodeError(CodecError):
-    """A sample that has no faithful form as bytes."""
+    """The sample has no faithful form as bytes."""
 
 
 class DecodeError(CodecError):
-    """Bytes that are not a sample."""
+    """The bytes are not a sample."""
 
 
 class UnknownVersion(DecodeError):
-    """A sample of a version that this program has no reader for."""
+    """The sample has a version that this program cannot read."""
 
 
 def _read_v2(data: Any) -> Sample:
@@ -59,7 +58,7 @@ READERS: Mapping[int, Callable[[Any], Sample]] = {1: _read_v1, 2: _read_v2}
 
 
 def encode(sample: Sample) -> bytes:
-    """The sample as UTF-8 JSON. Raises EncodeError where it cannot be written faithfully."""
+    """Encode the sample as UTF-8 JSON. Raises EncodeError if it cannot be written faithfully."""
     try:
         raw = orjson.dumps(sample)
     except TypeError as error:
@@ -70,7 +69,7 @@ def encode(sample: Sample) -> bytes:
 
 
 def decode(raw: bytes | None) -> Sample:
-    """The sample that `raw` holds, of any version ever written. Raises DecodeError, never anything else.
+    """Decode a sample of any version ever written. Raises DecodeError, never anything else.
 
     The error names the field and the rule, not the text: prompts do not belong in logs.
     """
@@ -100,13 +99,13 @@ def _reader(data: Any) -> Callable[[Any], Sample]:
 
 
 def _told(fault: ErrorDetails) -> str:
-    """A fault in few words. Names of fields come from the message, so they are cut: they may be anything."""
+    """Describe a fault briefly. Names of fields come from the message and may be anything, so they are cut."""
     place = ".".join(str(part)[:40] for part in fault["loc"][:4])
     return f"{place or 'sample'}: {fault['msg'][:120]}"
 
 
 def json_schema() -> dict[str, Any]:
-    """JSON Schema (2020-12) of the current version."""
+    """Return the JSON Schema (2020-12) of the current version."""
     schema = _SAMPLE.json_schema()
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -1,7 +1,7 @@
 """The dead letter: a record that failed for good, byte for byte, with the story of its failure in headers.
 
-Headers carry the names of Kafka Connect (``__connect.errors.*``, org.apache.kafka.connect.runtime.errors), so that the
-tools that read those read these, and two of our own.
+Headers have the names of Kafka Connect (``__connect.errors.*``, org.apache.kafka.connect.runtime.errors), so that tools
+that read those can read these; two more are our own.
 """
 
 from collections.abc import Iterable
@@ -17,9 +17,9 @@ _ATTEMPT = "sift.attempt"
 class DeadLetter:
     """One failed record and why it failed.
 
-    `topic`, `partition` and `offset` say where the record stood; for a row that never reached a topic `topic` is the
-    topic that it was bound for, `partition` is -1 and `offset` the line. `identity` stays the same however often the
-    record is replayed: the sample id where there is one, else the place where it first stood.
+    `topic`, `partition` and `offset` are the record's place. If a row never reached a topic, `topic` is its intended
+    topic, `partition` is -1 and `offset` the line. `identity` stays the same if the record is replayed: it is the
+    sample id if there is one, else the record's first place.
     """
 
     key: bytes | None
@@ -35,7 +35,7 @@ class DeadLetter:
     timestamp_ms: int = 0
 
     def headers(self) -> list[tuple[str, bytes]]:
-        """The story as Kafka record headers."""
+        """Return the story as Kafka record headers."""
         story = {
             _CONNECT + "topic": self.topic,
             _CONNECT + "partition": self.partition,
@@ -52,7 +52,7 @@ class DeadLetter:
     def from_record(
         cls, key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes]], timestamp_ms: int = 0
     ) -> "DeadLetter":
-        """The dead letter that a record of the dead-letters topic holds; missing headers read as empty."""
+        """Read the dead letter from a record of the dead-letters topic; missing headers read as empty."""
         found = {name: (raw or b"").decode("utf-8", "replace") for name, raw in headers}
         return cls(
             key=key,

@@ -11,12 +11,12 @@ from schemas.types import CLOSED, Count, Float, Int, Text, finite
 @with_config(CLOSED)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What the diversity stage decided about one sample.
+    """The decision of the diversity stage about one sample.
 
-    `reason` names why: for a rejected sample the rule that it failed, for a curated one the rule that it passed.
-    `quality`, `novelty` and `deficit` are the addends of the gain, so that a reader can add them up again; they are
-    None where a gate decided before the gain was computed. `input_offset` is the offset of the decided record in its
-    one-partition input topic: the writer finds its own place by it after a crash.
+    `reason` names the rule that a rejected sample failed, or a curated one passed. `quality`, `novelty` and `deficit`
+    are the addends of the gain, so that a reader can add them up again; they are None if a gate decided before the gain
+    was computed. `input_offset` is the offset of the decided record in its one-partition input topic, from which the
+    writer resumes after a crash.
     """
 
     outcome: Literal["curated", "rejected"]

@@ -1,4 +1,4 @@
-"""The identity of a record: the same for every record of one sample, however often it is replayed."""
+"""The identity of a record: the same for every record of one sample, even if it is replayed."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""The lineage: one step per stage that touched the sample."""
+"""The lineage: one step per stage that handled the sample."""
 
 from dataclasses import dataclass, field
 
@@ -10,9 +10,9 @@ from schemas.types import CLOSED, Count, Float, Scalar, Text, finite
 @with_config(CLOSED)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What one stage did to a sample: which model, with which parameters, when, how long, for how much.
+    """The work of one stage on a sample: which model, with which parameters, when, how long, and the cost.
 
-    `at` is UTC in RFC 3339, `seconds` the stage's own work on this sample, `cost_usd` money paid for it.
+    `at` is UTC in RFC 3339, `seconds` the stage's own work on this sample, `cost_usd` the money paid for it.
     """
 
     stage: Text

@@ -1,4 +1,4 @@
-"""The prompt: what a model is asked, and the turns that came before."""
+"""The prompt: the question to a model, and the turns before it."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,7 +13,7 @@ Role = Literal["system", "user", "assistant", "tool"]
 @with_config(CLOSED)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One turn of a conversation, as every chat API writes it."""
+    """One turn of a conversation, in the form of every chat API."""
 
     role: Role
     content: Text
@@ -22,10 +22,11 @@ class Message:
 @with_config(CLOSED)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """What is asked.
+    """The question to a model.
 
-    `instruction` is the last user turn. `input` is Alpaca's second field, kept apart so that a sample leaves in the
-    shape in which it came. `history` holds the turns before the last one, oldest first, without the system prompt.
+    `instruction` is the last user turn. `input` is Alpaca's second field, kept separate so that a sample is exported in
+    the shape in which it arrived. `history` holds the turns before the last one, oldest first, without the system
+    prompt.
     """
 
     instruction: Text
@@ -34,10 +35,10 @@ class Prompt:
     history: tuple[Message, ...] = ()
 
     def text(self) -> str:
-        """The last user turn as one text: the instruction, then the input on a line of its own where there is one."""
+        """Return the last user turn as one text: the instruction, then the input, if any, on a line of its own."""
         return f"{self.instruction}\n{self.input}" if self.input else self.instruction
 
     def messages(self) -> tuple[Message, ...]:
-        """The prompt as chat messages, ending with the user's turn."""
+        """Return the prompt as chat messages, ending with the user's turn."""
         system = (Message(role="system", content=self.system),) if self.system else ()
         return (*system, *self.history, Message(role="user", content=self.text()))

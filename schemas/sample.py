@@ -21,12 +21,12 @@ SCHEMA_VERSION = 2
 @with_config(CLOSED)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """A prompt and all that has been found out about it so far: nobody joins topics to understand a row.
+    """A prompt and all findings about it so far: no topics have to be joined to understand a row.
 
-    `labels` are the owner's own words about the sample (data set, licence, quality); no stage reads them. `language`
-    is an ISO 639-1 code or empty where unknown. `fault` is why an earlier stage gave the sample up, as
-    ``stage: reason`` (``answering: refusal``), and empty while all is well: the stage gives such a sample straight to
-    diversity, the one writer of ends, which rejects it with that reason.
+    `labels` are the owner's own words about the sample (data set, licence, quality); no stage reads them. `language` is
+    an ISO 639-1 code, or empty if unknown. `fault` is the reason why an earlier stage gave the sample up, as ``stage:
+    reason`` (``answering: refusal``), or empty: the stage sends such a sample directly to diversity, the only stage
+    that ends samples, which rejects it with that reason.
     """
 
     sample_id: Text
@@ -44,14 +44,14 @@ class Sample:
     schema_version: Int = SCHEMA_VERSION
 
     def advance(self, step: Step, **changes: Any) -> "Sample":
-        """The sample after one more stage: `changes` applied and `step` appended to the lineage."""
+        """Return the sample after one more stage: `changes` applied and `step` appended to the lineage."""
         return replace(self, lineage=(*self.lineage, step), **changes)
 
 
 def sample_id(prompt: Prompt, answer: Answer | None = None) -> str:
-    """The deterministic id: 32 hexadecimal digits of BLAKE2b over what makes the sample itself.
+    """Return the deterministic id: 32 hexadecimal digits of BLAKE2b over the sample's identity.
 
-    That is the prompt, and the answer's text where it arrived with one. An answer that a model gave later does not
+    That is the prompt, and the answer's text if the sample arrived with one. An answer that a model gave later does not
     change the id. Raises ValueError for a text that is not Unicode (a lone surrogate).
     """
     turns = [[turn.role, turn.content] for turn in prompt.history]
@@ -63,9 +63,9 @@ def sample_id(prompt: Prompt, answer: Answer | None = None) -> str:
 
 
 def derived_id(origin: str, *path: str) -> str:
-    """The id of a sample that a stage makes out of the sample `origin`, such as a rewrite or a second answer.
+    """Return the id of a sample that a stage makes from the sample `origin`, such as a rewrite or a second answer.
 
-    It depends on where the sample comes from and not on its text: a model that is asked again after a crash may say
-    something else, and that must be the same sample.
+    It depends on the origin and not on the text: a model that is asked again after a crash may reply differently, and
+    that must be the same sample.
     """
     return hashlib.blake2b(orjson.dumps([origin, *path]), digest_size=16).hexdigest()

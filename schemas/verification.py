@@ -1,4 +1,4 @@
-"""The verification: what running a code answer showed."""
+"""The verification: the outcome of running a code answer."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,12 +1,12 @@
-"""Distances that fit an embedding model, found on the skill library: no number here belongs to one model.
+"""Distances that fit an embedding model, measured on the skill library: no number here belongs to one model.
 
-Models differ in how close they put texts that have nothing to do with each other: to some that is a cosine of 0.08, to
-others 0.4. So cosines are read on a scale on which two unrelated texts have 0 and equal texts 1: (c - u) / (1 - u). The
-level u is the mean cosine between seeds of different task types, in the language in which the model tells them apart
-best (a model that does not know a language puts all of its texts close together, and must not set the scale).
+Models differ in how close they put unrelated texts: some at a cosine of 0.08, others at 0.4. So cosines are converted
+to a scale on which two unrelated texts have 0 and equal texts 1: (c - u) / (1 - u). The level u is the mean cosine
+between seeds of different task types, in the language in which the model distinguishes them best (a model that does not
+know a language puts all of its texts close together, and must not set the scale).
 
-Measured on CLINC150 (benchmarks/README.md): clusters are best over a wide range of distances that has the same place on
-that scale for MiniLM, for a static model and for vectors with a common direction.
+Measured on CLINC150 (benchmarks/README.md): clusters are best over a wide range of distances, which lies at the same
+place on that scale for MiniLM, for a static model and for vectors with a common direction.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,18 +20,18 @@ from processors.skills import TaskType
 from schemas import Prompt
 
 _NEW_CLUSTER = 0.40
-"""Place on the scale below which a sample is about something else than a cluster: cosine 0.45 for MiniLM."""
+"""Place on the scale below which a sample does not belong to a cluster: cosine 0.45 for MiniLM."""
 
 _NEAR_DUPLICATE = 0.89
 """Place on the scale of a paraphrase: cosine 0.90 for MiniLM."""
 
 _FEWEST = 8
-"""Seeds of a language below which its level is too uncertain to be used."""
+"""With fewer seeds of a language, its level is too uncertain to be used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeedVectors:
-    """The skill library as the clusterer sees it: texts, task types and languages, all of length N; vectors (N, D)."""
+    """The skill library for the clusterer: texts, task types and languages, all of length N; vectors (N, D)."""
 
     texts: tuple[str, ...]
     task_types: tuple[str, ...]
@@ -40,7 +40,7 @@ class SeedVectors:
 
 
 def embed_seeds(task_types: Iterable[TaskType], embed: Callable[[list[str]], Vector]) -> SeedVectors:
-    """The seeds of all task types, embedded."""
+    """Embed the seeds of all task types."""
     rows = [
         (Prompt(instruction=seed.instruction, input=seed.input).text(), task_type.name, seed.language)
         for task_type in task_types
@@ -52,7 +52,9 @@ def embed_seeds(task_types: Iterable[TaskType], embed: Callable[[list[str]], Vec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """`unrelated` is the level u. Both others are rounded to 0.01, so that no last bit of a vector has a say."""
+    """`unrelated` is the level u. Both distances are rounded to 0.01, so that a vector's last bits do not change
+    them.
+    """
 
     unrelated: float
 
@@ -68,7 +70,7 @@ class Calibration:
 
 
 def calibrate(seeds: SeedVectors) -> Calibration | None:
-    """Find the scale of the model that embedded the seeds; None where they are too few to tell."""
+    """Measure the scale of the model that embedded the seeds; return None if there are too few."""
     languages = sorted(language for language in set(seeds.languages) if seeds.languages.count(language) >= _FEWEST)
     levels = [_unrelated(seeds, language) for language in languages]
     known = [level for level in levels if level is not None]
@@ -76,7 +78,7 @@ def calibrate(seeds: SeedVectors) -> Calibration | None:
 
 
 def _unrelated(seeds: SeedVectors, language: str) -> float | None:
-    """Mean cosine between seeds of different task types in one language; None if all are of one type."""
+    """Return the mean cosine between seeds of different task types in one language, or None if all are of one type."""
     chosen = np.array([each == language for each in seeds.languages])
     vectors: Vector = seeds.vectors[chosen]
     types = np.array(seeds.task_types)[chosen]

@@ -25,7 +25,7 @@ class DenseKMeans(cluster.KMeans):  # type: ignore[misc]
     """`river.cluster.KMeans` with p = 2, dense: golden tests hold it to River's bits.
 
     The nearest centre wins and moves by `halflife` (a constant rate) towards the sample. How a sum is rounded depends
-    on the order of its terms; where two centres are about equally far, River's own sum decides.
+    on the order of its terms; if two centres are about equally far, River's own sum decides.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class DenseKMeans(cluster.KMeans):  # type: ignore[misc]
         Mean of the normal distribution of the first centres' coordinates.
     sigma
         Its standard deviation. River's default of 1 is far from unit vectors: the first winner moves towards the data
-        and wins for ever. For those `start_at` centres that lie among them.
+        and wins every time after that. For unit vectors, `start_at` sets centres that lie among them.
     seed
         Seed of that distribution.
 
@@ -56,7 +56,7 @@ class DenseKMeans(cluster.KMeans):  # type: ignore[misc]
     def __init__(
         self, n_clusters: int = 5, halflife: float = 0.5, mu: float = 0, sigma: float = 1, seed: int | None = None
     ) -> None:
-        # Not super().__init__(): it makes the dictionaries that this class does without.
+        # Not super().__init__(): it makes the dictionaries that this class replaces.
         self.n_clusters = n_clusters
         self.halflife = halflife
         self.mu = mu
@@ -89,14 +89,14 @@ class DenseKMeans(cluster.KMeans):  # type: ignore[misc]
         self.learn_predict_many(rows)
 
     def learn_predict_many(self, rows: Matrix) -> NDArray[np.int64]:
-        """Learn the rows of (N, D) one after the other and return the cluster of each, as River's verb would."""
+        """Learn the rows of (N, D) one after the other and return the cluster of each, as River's method would."""
         rows = self._known(rows)
         with _one_thread(rows):
             found = [self._learn_batch(rows[first : first + _BATCH]) for first in range(0, len(rows), _BATCH)]
         return np.concatenate(found) if found else np.zeros(0, np.int64)
 
     def predict_many(self, rows: Matrix) -> NDArray[np.int64]:
-        """The cluster of each row of (N, D)."""
+        """Return the cluster of each row of (N, D)."""
         rows = self._known(rows)
         with _one_thread(rows):
             distances = self._sizes() - 2.0 * (rows @ self._matrix.T)
@@ -121,7 +121,7 @@ class DenseKMeans(cluster.KMeans):  # type: ignore[misc]
         self.learn_predict_one(x)
 
     def predict_one(self, x: Mapping[Hashable, float]) -> int:
-        """The nearest centre. As in River, features not seen before get their coordinates now."""
+        """Return the nearest centre. As in River, new features get their coordinates now."""
         names = self._widen(x)
         row = np.zeros(len(self._columns))
         row[[self._columns[name] for name in x]] = np.fromiter(x.values(), np.float64, len(x))
@@ -138,9 +138,9 @@ class DenseKMeans(cluster.KMeans):  # type: ignore[misc]
         return rows
 
     def _widen(self, x: Mapping[Hashable, float]) -> set[Hashable]:
-        """Draw the coordinates of features not seen before; return all features in the order in which River adds up.
+        """Draw the coordinates of new features; return all features in the order in which River adds up.
 
-        That is the order of a set, which depends on how the set was made: from views of the keys, here as there.
+        That is the order of a set, which depends on how the set was made: both here and there from views of the keys.
         """
         names = {*self._columns.keys(), *x.keys()}
         fresh = [name for name in names if name not in self._columns]
@@ -156,12 +156,13 @@ class DenseKMeans(cluster.KMeans):  # type: ignore[misc]
         return sizes
 
     def _doubt(self, rows: Matrix) -> Matrix:
-        """Per row the difference of squared distances below which rounding might decide."""
+        """Return per row the difference of squared distances below which rounding might decide."""
         doubt: Matrix = _DOUBT * (np.einsum("nd,nd->n", rows, rows) + self._sizes().max(initial=0.0))
         return doubt
 
     def _learn_batch(self, rows: Matrix) -> NDArray[np.int64]:
-        """One product for the whole batch; every step then moves one centre, and its distances for the rows to come.
+        """Learn a batch by one product; each step then moves one centre and updates its distances to the rows that
+        follow.
 
         With c' = (1-h)c + hx and d(r) = |c|² - 2 r·c it holds that d'(r) = (1-h) d(r) + |c'|² - (1-h)|c|² - 2h r·x.
         """
@@ -198,9 +199,9 @@ class DenseKMeans(cluster.KMeans):  # type: ignore[misc]
         x: Mapping[Hashable, float] | None = None,
         names: Iterable[Hashable] = (),
     ) -> int:
-        """The first of the nearest by River's own sum, among those that rounding might have put first.
+        """Return the first of the nearest by River's own sum, among all that rounding might have put first.
 
-        `x` are the features that `row` was made of, and `names` all of them; without, they are the coordinates.
+        `x` are the features of `row`, and `names` all features; if not given, they are the coordinates.
         """
         near = np.flatnonzero(distances <= distances.min() + doubt).tolist()
         if len(near) == 1:
@@ -214,19 +215,20 @@ class DenseKMeans(cluster.KMeans):  # type: ignore[misc]
         return sum((abs(centre[self._columns[name]] - x.get(name, 0))) ** 2 for name in names)
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """What has been learnt from vectors: `centres` (n_clusters, D)."""
+        """Return the state learnt from vectors: `centres` (n_clusters, D)."""
         return {"centres": self._matrix}
 
     def load(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take the place of what has been learnt so far. Raises ValueError where `state` does not fit."""
+        """Replace everything learnt so far. Raises ValueError if `state` does not fit."""
         if state["centres"].shape[1]:
             self.start_at(state["centres"])
 
 
 def _one_thread(rows: Matrix) -> AbstractContextManager[object]:
-    """Products of a batch are done before a second thread is awake: with two a sample takes twice the CPU time.
+    """Limit BLAS to one thread for a batch: its products end before a second thread wakes, which would double the CPU
+    time.
 
-    For a single row the limit itself costs more than it saves.
+    For a single row setting the limit costs more than it saves.
     """
     limit: AbstractContextManager[object] = _BLAS.limit(limits=1, user_api="blas") if len(rows) > 1 else nullcontext()
     return limit

@@ -25,20 +25,21 @@ log = logging.getLogger(__name__)
 class Diversity:
     """Decides sample after sample, in the order of their offsets in a one-partition topic.
 
-    A decision depends on the state and the sample alone: no clock, nothing random, no product whose bits depend on
+    A decision depends only on the state and the sample: no clock, no randomness, no product whose bits depend on
     threads or batches. The same samples give the same decisions, byte for byte, also across a `snapshot` and a
     `restore` (on one kind of CPU, see `processors.diversity.vectors.dots`).
 
-    What an earlier stage gave up (`Sample.fault`) is rejected with that reason: this fold alone ends a sample, so an
-    id ends once however often stages repeat. Then come the gates, in this order: IFD undefined, code verification
-    failed, IFD of 1 or more, near duplicate of a kept sample. What fails one is rejected and moves nothing: no cluster,
-    window, or keep rate. The rest is learnt by the clusters, judged by the rule, and remembered as kept if it is.
+    If an earlier stage gave a sample up (`Sample.fault`), it is rejected with that reason: only this fold ends samples,
+    so an id ends once even if stages repeat. Then come the gates, in this order: IFD undefined, code verification
+    failed, IFD of 1 or more, near duplicate of a kept sample. A sample that fails one is rejected and changes no
+    cluster, window or keep rate. All others are learnt by the clusters and judged by the rule; those kept are
+    remembered.
 
-    IFD values of different scorers (model weights, convention) are not compared: where the scorer changes, the rule's
-    windows of IFD values start anew at that sample. So two scorers that take turns make ranks poor, not wrong.
+    IFD values of different scorers (model weights, convention) are not compared: if the scorer changes, the rule's
+    windows of IFD values are emptied at that sample. So two scorers that take turns make ranks poor, not wrong.
 
     `offset` is the last input offset that was folded in, `decided_offset` the last at which a sample was decided (-1
-    before the first): they differ where the last input was invalid or decided before.
+    before the first): they differ if the last input was invalid or was decided before.
     """
 
     def __init__(
@@ -49,9 +50,10 @@ class Diversity:
         clusters: Clusterer | None = None,
         rule: KeepRule | None = None,
     ) -> None:
-        """Start empty: `clusters` holds at most its start, `seen` is empty or of this fold, `rule` has judged nothing.
+        """Start empty: `clusters` holds at most its seeds, `seen` is empty or of this fold, `rule` has judged no
+        sample.
 
-        Without `clusters` and `rule` they are those that `config` names.
+        `clusters` and `rule` default to those that `config` names.
         """
         self._config = config or DiversityConfig()
         self._clusters = clusters if clusters is not None else build(self._config, None)
@@ -65,12 +67,12 @@ class Diversity:
         self.decided_offset = -1
 
     def decide(self, sample: Sample, offset: int) -> Sample | None:
-        """`sample` with its decision and one more lineage step, or None if its id was decided before.
+        """Return `sample` with its decision and one more lineage step, or None if its id was decided before.
 
-        The step's time is that of the step before it: a clock would make a replayed decision differ in its bytes. It
-        is empty for a sample without lineage.
+        The step has the time of the step before it, or none for a sample without lineage: with a clock, a replayed
+        decision would differ in its bytes.
 
-        Raises InvalidSample where the score or the embedding is missing or useless; then nothing but `offset` moves.
+        Raises InvalidSample if the score or the embedding is missing or unusable; then only `offset` changes.
         """
         self.offset = max(self.offset, offset)
         try:
@@ -87,7 +89,7 @@ class Diversity:
         return sample.advance(Step(stage="diversity", at=at, params=dict(self._params)), decision=decision)
 
     def _examine(self, sample: Sample) -> str | Vector:
-        """The vector of a sample that passes the gates, or why it does not; changes nothing."""
+        """Return the vector of a sample that passes the gates, or the reason why it does not; change nothing."""
         if sample.fault:
             return sample.fault
         if sample.score is None or sample.embedding is None:
@@ -112,7 +114,7 @@ class Diversity:
 
     def _judge(self, sample: Sample, vector: Vector, offset: int) -> Decision:
         score, embedding = sample.score, sample.embedding
-        assert score is not None  # _examine saw to all three
+        assert score is not None  # _examine has checked all three
         assert score.ifd is not None
         assert embedding is not None
         affinities = self._clusters.affinities(vector)
@@ -167,7 +169,7 @@ class Diversity:
         )
 
     def snapshot(self) -> bytes:
-        """The whole state but the seen ids: equal states give equal bytes."""
+        """Return the whole state except the seen ids: equal states give equal bytes."""
         header = {
             "offset": self.offset,
             "decided_offset": self.decided_offset,
@@ -181,12 +183,12 @@ class Diversity:
         return pack(header, parts)
 
     def restore(self, raw: bytes) -> None:
-        """Become the fold that took the `snapshot`; this one is fresh and was made with the same arguments.
+        """Take over the state of a `snapshot`; this fold is fresh and was made with the same arguments.
 
-        The caller has `seen` forget what was decided after `offset` and gives the inputs after `offset` again. A
-        snapshot of version 1, or of fewer clusters than now, is taken over; where the rule is another one now, that
-        begins anew, and clusters and kept vectors go on. Raises SnapshotError for bytes that are broken, of an unknown
-        version, of more clusters or of the other clusterer; then throw this fold away.
+        Afterwards the caller has `seen` forget decisions after `offset` and repeats the inputs after `offset`. A
+        snapshot of version 1, or of fewer clusters than now, is accepted; if it has another rule, the rule starts
+        empty, and clusters and kept vectors continue. Raises SnapshotError if the bytes are broken, of an unknown
+        version, of more clusters or of the other clusterer; then discard this fold.
         """
         try:
             self._load(*unpack(raw))

@@ -16,11 +16,11 @@ Arrays = dict[str, NDArray[Any]]
 
 
 class SnapshotError(ValueError):
-    """Bytes that are not a snapshot which this fold can go on from; the message says why."""
+    """The bytes are not a snapshot from which this fold can resume; the message says why."""
 
 
 def pack(header: Header, parts: Mapping[str, Arrays]) -> bytes:
-    """One archive of the header and of the arrays of every part."""
+    """Pack the header and the arrays of every part into one archive."""
     head = json.dumps({"format": _FORMAT, "version": _VERSION} | header).encode()
     arrays = {f"{name}.{key}": array for name, part in parts.items() for key, array in part.items()}
     raw = io.BytesIO()
@@ -29,8 +29,9 @@ def pack(header: Header, parts: Mapping[str, Arrays]) -> bytes:
 
 
 def unpack(raw: bytes) -> tuple[Header, dict[str, Arrays]]:
-    """Header and parts. Raises KeyError, TypeError or ValueError for anything that `pack` of this or an older version
-    did not make."""
+    """Return header and parts; raise KeyError, TypeError or ValueError if `pack`, now or earlier, did not make
+    `raw`.
+    """
     arrays = _read(raw)
     header = json.loads(arrays.pop("header").tobytes())
     if header["format"] != _FORMAT or header["version"] not in (1, _VERSION):
@@ -42,7 +43,7 @@ def unpack(raw: bytes) -> tuple[Header, dict[str, Arrays]]:
     return _ADDED_SINCE_1 | header, parts
 
 
-# What a snapshot of version 1 stands for: there was one rule, one clusterer, and no memory of the scorer.
+# Defaults for a snapshot of version 1: there was one rule, one clusterer, and no memory of the scorer.
 _ADDED_SINCE_1: Header = {"rule": "streaming_gain", "clusterer": "stream", "scorer": ""}
 
 

@@ -1,4 +1,4 @@
-"""The gates of the diversity stage, which a sample passes or fails by itself, and the words for every decision."""
+"""The gates of the diversity stage, which judge a sample without others, and the reasons of all decisions."""
 
 from collections.abc import Mapping
 
@@ -17,15 +17,15 @@ REASONS: Mapping[str, str] = {
     "gain": "its gain reaches what the wanted keep rate asks for",
     "warm_up": "it passed the gates before there were enough gains to compare with",
 }
-"""Every reason that a decision can carry. Stable words: they are counted, charted and searched for."""
+"""Every reason that a decision can carry. The words are stable, because they are counted, charted and searched for."""
 
 _UNDEFINED = ("empty_answer", "one_token_answer", "prompt_too_long", "nan")
 
 
 def failed_gate(score: Score, verification: Verification | None) -> str | None:
-    """The first gate that the sample fails, in the order of `REASONS`, or None.
+    """Return the first gate that the sample fails, in the order of `REASONS`, or None.
 
-    Raises InvalidSample for a score without IFD that does not say why.
+    Raises InvalidSample if a score without IFD has no flag that explains it.
     """
     if score.ifd is None:
         reason = next((flag for flag in score.flags if flag in _UNDEFINED), None)

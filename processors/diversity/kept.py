@@ -10,7 +10,7 @@ from processors.diversity.vectors import Vector, dots
 
 
 class KeptRings:
-    """A ring of the last `size` kept vectors per cluster: bounded memory however long the stream.
+    """A ring of the last `size` kept vectors per cluster, so that memory is bounded.
 
     Held as float32 for speed. Vectors come from float16 in the message, so `state` in float16 loses no bit.
     """
@@ -28,7 +28,9 @@ class KeptRings:
         self._totals[cluster] += 1
 
     def nearest(self, clusters: Iterable[int], vector: Vector) -> float | None:
-        """Largest cosine of the unit `vector` with what the rings of `clusters` hold, at most 1; None if nothing."""
+        """Return the largest cosine of the unit `vector` with a vector in the rings of `clusters`, at most 1, or
+        None.
+        """
         found = [float(dots(self._vectors[c, : self._length(c)], vector).max()) for c in clusters if self._totals[c]]
         return min(max(found), 1.0) if found else None
 
@@ -40,7 +42,7 @@ class KeptRings:
         return min(self._totals[cluster], self._size)
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """`vectors` (M, D) float16, cluster after cluster and oldest first; `lengths` (n_clusters,)."""
+        """Return `vectors` (M, D) float16, cluster after cluster and oldest first, and `lengths` (n_clusters,)."""
         rings = [self._oldest_first(c) for c in range(len(self._totals))]
         return {
             "vectors": np.concatenate(rings).astype(np.float16),
@@ -52,7 +54,7 @@ class KeptRings:
         return np.roll(self._vectors[cluster, : self._length(cluster)], -start, axis=0)
 
     def load(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take the place of what is held, by fewer clusters too. A smaller ring keeps the newest."""
+        """Replace all vectors; `state` may have fewer clusters. A smaller ring keeps the newest."""
         self._totals = [0] * len(self._totals)
         ends = np.cumsum(state["lengths"])
         vectors = np.asarray(state["vectors"], np.float32)

@@ -1,4 +1,4 @@
-"""Which samples have been decided already: an exact set on disk, so that its memory stays flat."""
+"""The ids of decided samples: an exact set on disk, so that its memory stays flat."""
 
 import re
 import sqlite3
@@ -20,15 +20,15 @@ _SCHEMA = f"""
 class SeenIds:
     """The ids of decided samples, each with the input offset of its decision.
 
-    A cache: everything in it also stands in the output topics, so a lost file costs a refill and no data. That is why
-    it does not wait for the disk (``synchronous=OFF``) and commits once per 1,000 additions. After the process was
-    killed the file holds what was last committed, more or fewer ids than a snapshot of the fold at offset S:
+    A cache: the output topics hold all of it, so a lost file costs a refill and no data. For that reason it does not
+    wait for the disk (``synchronous=OFF``) and commits once per 1,000 additions. After a crash the file holds the last
+    commit, more or fewer ids than a snapshot of the fold at offset S:
 
     - more: `forget_after` (S) drops them, and the fold decides those samples again;
     - fewer: `last_offset` is below the snapshot's `decided_offset`: the caller refills from the topics with `add`.
 
-    `flush` before a snapshot is taken keeps the second case to lost and broken files. A file that is broken, or that
-    another program wrote, is moved aside to ``<name>.aside-<n>`` and an empty one takes its place.
+    `flush` before each snapshot limits the second case to lost and broken files. If a file is broken, or was written by
+    another program, it is moved aside to ``<name>.aside-<n>`` and replaced by an empty one.
 
     For one thread at a time, not always the same one. Memory is SQLite's page cache, about 2 MB, for any number of ids.
     """
@@ -36,14 +36,14 @@ class SeenIds:
     def __init__(self, path: Path | str) -> None:
         """Open or create the file at `path`; ``":memory:"`` keeps everything in memory.
 
-        Raises sqlite3.OperationalError where the file cannot be opened or another process is writing to it.
+        Raises sqlite3.OperationalError if the file cannot be opened or another process is writing to it.
         """
         self._db = _open(path)
         self._pending = 0
         self._last = self._read_last()
 
     def add(self, sample_id: str, offset: int) -> bool:
-        """Remember that `sample_id` was decided at `offset`. False, and nothing changed, if it was there already."""
+        """Remember that `sample_id` was decided at `offset`; return False, and change nothing, if it was known."""
         if not self._db.in_transaction:
             self._db.execute("BEGIN")
         added = self._db.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (_key(sample_id), offset)).rowcount == 1
@@ -55,15 +55,15 @@ class SeenIds:
         return added
 
     def contains(self, sample_id: str) -> bool:
-        """Whether `sample_id` was decided."""
+        """Return whether `sample_id` was decided."""
         return self._db.execute("SELECT 1 FROM seen WHERE id = ?", (_key(sample_id),)).fetchone() is not None
 
     def last_offset(self) -> int:
-        """The largest offset of a decision, -1 where there is none."""
+        """Return the largest offset of a decision, -1 if there is none."""
         return self._last
 
     def forget_after(self, offset: int) -> None:
-        """Drop every id decided after `offset`. Reads the whole file once: for the start, not for every sample."""
+        """Drop every id decided after `offset`. Reads the whole file, so call it at the start, not for every sample."""
         self.flush()
         self._db.execute('DELETE FROM seen WHERE "offset" > ?', (offset,))
         self._last = self._read_last()
@@ -73,7 +73,7 @@ class SeenIds:
         self.forget_after(-1)
 
     def flush(self) -> None:
-        """Commit what was added: from here on it outlives the process."""
+        """Commit the additions: from here on they outlive the process."""
         if self._db.in_transaction:
             self._db.execute("COMMIT")
         self._pending = 0
@@ -89,7 +89,7 @@ class SeenIds:
 
 
 def _key(sample_id: str) -> bytes | str:
-    """Our own ids as their 16 bytes, any other id as its text: SQLite never takes a BLOB and a TEXT for equal."""
+    """Return our own ids as their 16 bytes, any other id as its text: for SQLite a BLOB never equals a TEXT."""
     return bytes.fromhex(sample_id) if _OUR_ID.fullmatch(sample_id) else sample_id
 
 
@@ -107,7 +107,7 @@ def _open(path: Path | str) -> sqlite3.Connection:
 
 
 def _is_sound(db: sqlite3.Connection) -> bool:
-    """Whether the file is empty, or ours and whole. Changes nothing: the file may belong to someone else."""
+    """Return whether the file is empty, or ours and whole. Changes nothing: it may belong to another program."""
     try:
         (application,) = db.execute("PRAGMA application_id").fetchone()
         (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()

@@ -1,4 +1,4 @@
-"""Which topic a sample belongs to: k-means that learns one vector at a time and opens its own centres."""
+"""The topic of a sample: k-means that learns one vector at a time and opens its own centres."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -14,11 +14,11 @@ class StreamKMeans(cluster.KMeans):  # type: ignore[misc]
     """Sequential k-means on the unit sphere, with centres opened by distance and re-used when stale.
 
     River's own `KMeans` draws its centres at random, far from unit vectors: the first winner then moves towards the
-    data and wins for ever. This subclass keeps River's verbs and replaces the rule. The nearest centre by cosine wins
-    and moves by ``max(1/n, min_rate)`` towards the sample, n being its number of samples. A sample farther than
-    `new_centre_distance` from every centre opens one; when all `n_clusters` are in use it takes the place of the
-    stalest centre, if that one's weight is below `stale_share` of the mean weight, and otherwise joins the nearest.
-    A centre's weight is the number of its samples, decayed by `decay` per learnt sample.
+    data and wins every time after that. This subclass keeps River's methods and replaces the rule. The nearest centre
+    by cosine wins and moves by ``max(1/n, min_rate)`` towards the sample, n being its number of samples. A sample
+    farther than `new_centre_distance` from every centre opens one. If all `n_clusters` are in use, it replaces the
+    stalest centre, provided that one's weight is below `stale_share` of the mean weight; otherwise it joins the
+    nearest. A centre's weight is the number of its samples, decayed by `decay` per learnt sample.
 
     Opening by distance follows Liberty, Sriharsha and Sviridenko, "An Algorithm for Online K-Means Clustering"
     (arXiv 1412.5721). The same samples in the same order give the same bits: nothing is drawn at random.
@@ -26,16 +26,16 @@ class StreamKMeans(cluster.KMeans):  # type: ignore[misc]
     Parameters
     ----------
     n_clusters
-        The most centres, at least 1.
+        The largest number of centres, at least 1.
     new_centre_distance
         Cosine distance (0 to 2) above which a sample opens a centre. 0.55 fits all-MiniLM-L6-v2; every embedding
         model needs its own, which `processors.diversity.calibration` finds.
     min_rate
-        The least learning rate, 0 to 1: keeps old centres able to follow drift.
+        The smallest learning rate, 0 to 1: it lets old centres follow drift.
     decay
         Factor on every weight per learnt sample, in (0, 1].
     stale_share
-        A centre may be re-used when its weight is below this share of the mean weight.
+        A centre may be re-used if its weight is below this share of the mean weight.
     seeds
         Vectors (N, D) learnt first, as if they were samples; None or no rows for an empty start.
 
@@ -98,18 +98,18 @@ class StreamKMeans(cluster.KMeans):  # type: ignore[misc]
         return {i: dict(zip(names, self._centres[i].tolist(), strict=True)) for i in range(self.n_centres)}
 
     def affinities(self, vector: Vector) -> Vector:
-        """Cosine of the unit `vector` (D,) with every open centre, shape (n_centres,)."""
+        """Return the cosine of the unit `vector` (D,) with every open centre, shape (n_centres,)."""
         return dots(self._centres[: self.n_centres], vector) if self.n_centres else np.zeros(0, np.float32)
 
     def is_new(self, cluster: int) -> bool:
-        """Whether `cluster` has had one sample only: its centre was opened, or re-used, for that one."""
+        """Return whether `cluster` has had only one sample, for which its centre was opened or re-used."""
         return bool(self._counts[cluster] == 1)
 
     def learn_predict(self, vector: Vector, cosines: Vector | None = None) -> int:
         """Learn the unit `vector` (D,) float32 and return its cluster, in [0, n_clusters).
 
-        `cosines` are its `affinities` where the caller has them already. Raises ValueError where D is not the D of the
-        vectors before. A cluster whose centre is re-used keeps its number and starts anew; `is_new` tells.
+        `cosines` are its `affinities`, if the caller has them already. Raises ValueError if D differs from that of the
+        vectors before. A cluster whose centre is re-used keeps its number and starts empty; `is_new` tells.
         """
         if not self.dims:
             self._widen(range(len(vector)))
@@ -141,12 +141,12 @@ class StreamKMeans(cluster.KMeans):  # type: ignore[misc]
         rate = max(1.0 / int(self._counts[place]), self.min_rate)
         moved = self._centres[place] + rate * (vector - self._centres[place])
         length = norm(moved)
-        if length > 0.0:  # zero only for a sample opposite to its centre: no direction to move in
+        if length > 0.0:  # zero only if the sample is opposite to its centre: no direction to move in
             self._centres[place] = moved / length
         return place
 
     def learn_predict_one(self, x: Mapping[Any, float]) -> int:
-        """River's verb: learn the features `x`, of any length above zero, and return their cluster."""
+        """Learn the features `x`, of any length above zero, and return their cluster (River's method)."""
         self._widen(name for name in x if name not in self._columns)
         vector = self._dense(x)
         length = norm(vector)
@@ -155,11 +155,13 @@ class StreamKMeans(cluster.KMeans):  # type: ignore[misc]
         return self.learn_predict(vector / length)
 
     def learn_one(self, x: Mapping[Any, float]) -> None:
-        """River's verb: learn the features `x`."""
+        """Learn the features `x` (River's method)."""
         self.learn_predict_one(x)
 
     def predict_one(self, x: Mapping[Any, float]) -> int:
-        """River's verb: the nearest centre, 0 before the first. Changes nothing; unknown features are ignored."""
+        """Return the nearest centre, 0 before the first; unknown features are ignored, nothing changes (River's
+        method).
+        """
         if not self.n_centres:
             return 0
         return int(self.affinities(self._dense(x)).argmax())
@@ -179,15 +181,15 @@ class StreamKMeans(cluster.KMeans):  # type: ignore[misc]
             self._centres = np.pad(self._centres, ((0, 0), (0, more)))
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """What has been learnt, as plain arrays: `centres` (n_centres, D), `counts` and `weights` (n_centres,).
+        """Return the state as plain arrays: `centres` (n_centres, D), `counts` and `weights` (n_centres,).
 
-        For vectors; a model that learnt named features is pickled, as River's models are.
+        Only for vectors; a model that learnt named features is pickled, as River's models are.
         """
         n = self.n_centres
         return {"centres": self._centres[:n], "counts": self._counts[:n], "weights": self._weights[:n]}
 
     def load(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take the place of what has been learnt so far. Raises ValueError where `state` does not fit."""
+        """Replace everything learnt so far. Raises ValueError if `state` does not fit."""
         centres = state["centres"]
         n, dims = centres.shape
         if n > self.n_clusters:

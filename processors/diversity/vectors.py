@@ -1,4 +1,4 @@
-"""Inner products whose bits depend on nothing but the vectors."""
+"""Inner products whose bits depend only on the vectors."""
 
 import math
 
@@ -10,16 +10,16 @@ Vector = NDArray[np.float32]
 
 
 def dots(rows: Vector, vector: Vector) -> Vector:
-    """Inner products of `rows` (N, D) with `vector` (D,), shape (N,), float32.
+    """Return the inner products of `rows` (N, D) with `vector` (D,), shape (N,), float32.
 
-    ``vecdot`` rather than ``@``: it takes row by row, on one thread, so that a product has the same bits whatever
-    stands beside it. A matrix product gives other bits for other numbers of rows (measured) and of threads, and replay
-    after a restart must be bit-identical. The promise holds on one kind of CPU: another may add in another order.
+    ``vecdot`` instead of ``@``: it computes row by row, on one thread, so that the bits of a product do not depend on
+    the other rows. A matrix product gives other bits for other numbers of rows (measured) and of threads, and replay
+    after a restart must be bit-identical. This holds on one kind of CPU: another may add in another order.
     """
     products: Vector = np.vecdot(rows, vector)
     return products
 
 
 def norm(vector: Vector) -> float:
-    """Euclidean norm of `vector` (D,), by the same one-threaded loop as `dots`."""
+    """Return the Euclidean norm of `vector` (D,), by the same one-threaded loop as `dots`."""
     return math.sqrt(np.vecdot(vector, vector))

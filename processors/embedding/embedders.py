@@ -1,4 +1,4 @@
-"""The embedders by name: ONNX Runtime's, or torch's."""
+"""The embedders by name: on ONNX Runtime, or on torch."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -10,7 +10,7 @@ from processors.models.files import embedder_files
 
 
 class TextEmbedder(Protocol):
-    """Texts to unit vectors, shape ``(N, dims)``, float32, in the order of the texts."""
+    """Turns texts into unit vectors, shape ``(N, dims)``, float32, in the order of the texts."""
 
     dims: int
 
@@ -20,7 +20,7 @@ class TextEmbedder(Protocol):
 def load_embedder(name: str, threads: int) -> TextEmbedder:
     """Load the embedder `name` (see `processors.models.files.embedder_files`). Raises ModelMissing.
 
-    `threads` are those of ONNX Runtime, 0 for its own choice; torch's are set for a whole process and stay as they are.
+    `threads` are those of ONNX Runtime, 0 for its own choice; torch's are set for a whole process and stay unchanged.
     """
     weights, tokenizer = embedder_files(name)
     if weights.suffix == ".onnx":

@@ -1,4 +1,4 @@
-"""Sentence embeddings of prompts: where an instruction lies, for clustering and for finding near-duplicates.
+"""Sentence embeddings of prompts, for clustering and for finding near-duplicates.
 
 all-MiniLM-L6-v2 with int8 weights on ONNX Runtime; mean over the tokens, then unit length, as its model card says.
 """
@@ -21,11 +21,10 @@ MAX_BATCH_TOKENS = 2048
 
 
 class Embedder:
-    """Texts to unit vectors. A text's vector is the same bits alone and in any batch.
+    """Turns texts into unit vectors. A text has the same vector, bit for bit, alone and in any batch.
 
-    That is what texts of equal length buy that share a forward pass: no padding, so no neighbour has a say in how a row
-    is computed, and only the file's weights are quantised, not the activations. `threads` is 0 for ONNX Runtime's own
-    choice.
+    For this, only texts of equal length share a forward pass: without padding a row does not depend on the others. And
+    only the file's weights are quantised, not the activations. `threads` is 0 for ONNX Runtime's own choice.
     """
 
     def __init__(self, onnx: Path, tokenizer: Path, threads: int) -> None:
@@ -38,7 +37,7 @@ class Embedder:
         self.dims: int = self._session.get_outputs()[0].shape[-1]
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Unit vectors, shape ``(N, dims)``, float32, in the order of `texts`."""
+        """Return unit vectors, shape ``(N, dims)``, float32, in the order of `texts`."""
         rows = [encoding.ids for encoding in self._tokenizer.encode_batch(texts)]
         vectors = np.empty((len(rows), self.dims), np.float32)
         for batch in batches_of_one_length([len(row) for row in rows]):
@@ -61,7 +60,7 @@ class Embedder:
 
 
 def batches_of_one_length(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """The indices of `lengths`, shortest first, in batches of one length and of at most MAX_BATCH_TOKENS."""
+    """Yield the indices of `lengths`, shortest first, in batches of one length and of at most MAX_BATCH_TOKENS."""
     order = sorted(range(len(lengths)), key=lengths.__getitem__)
     for length, group in groupby(order, key=lengths.__getitem__):
         same = list(group)

@@ -1,7 +1,7 @@
-"""Any model in the form of Sentence Transformers, on torch: a transformer, a pooling, and unit length.
+"""Any model in the format of Sentence Transformers, on torch: a transformer, a pooling, and unit length.
 
-Slower than the default and without its promise: a vector's last bits depend on the batch it came in. That hurts no
-decision, since the vector travels with the sample and is not computed again.
+Slower than the default and without its guarantee: a vector's last bits depend on its batch. Decisions stay
+reproducible, because the vector travels with the sample and is not computed again.
 """
 
 import json
@@ -32,9 +32,9 @@ _KINDS = ("Transformer", "Pooling", "Normalize")
 
 
 class SentenceTransformer:
-    """Texts to unit vectors by the model in `folder`, on the CPU in float32. Prompts of the model are not added.
+    """Turns texts into unit vectors by the model in `folder`, on the CPU in float32, without the model's own prompts.
 
-    Raises ModelMissing for a folder with modules that are not known here.
+    Raises ModelMissing if the folder has unknown modules.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -48,7 +48,7 @@ class SentenceTransformer:
         self.dims: int = self._model.config.hidden_size
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Unit vectors, shape ``(N, dims)``, float32, in the order of `texts`."""
+        """Return unit vectors, shape ``(N, dims)``, float32, in the order of `texts`."""
         rows = [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
         vectors = np.empty((len(rows), self.dims), np.float32)
         with torch.inference_mode():
@@ -59,7 +59,7 @@ class SentenceTransformer:
 
 
 def _modules(folder: Path) -> dict[str, Path]:
-    """Kind of module to its folder."""
+    """Map each kind of module to its folder."""
     modules = json.loads((folder / "modules.json").read_text("utf-8"))
     paths = {module["type"].rpartition(".")[2]: folder / module["path"] for module in modules}
     unknown = paths.keys() - set(_KINDS)
@@ -77,6 +77,6 @@ def _pool(config: Path) -> Pool:
 
 
 def _longest(folder: Path) -> int:
-    """Longest text in tokens, the rest is not read."""
+    """Return the longest text in tokens, the rest is not read."""
     config = folder / "sentence_bert_config.json"
     return int(json.loads(config.read_text("utf-8"))["max_seq_length"]) if config.is_file() else MAX_TOKENS

@@ -1,8 +1,8 @@
 """From samples to a data set: sample, row, file, folder.
 
-`formats` makes the row that a trainer reads (Alpaca, ShareGPT, messages), each the inverse of the shape that ingestion
-reads; `writers` puts rows into JSON Lines or Parquet files that appear complete or not at all; `manifest` counts and
-holds the checksums; `card` tells people and `datasets` what the folder is. `DatasetWriter` is all of it in one.
+`formats` makes the rows that trainers read (Alpaca, ShareGPT, messages), each the inverse of the shape that ingestion
+reads. `writers` puts rows into JSON Lines or Parquet files that appear complete or not at all. `manifest` holds counts
+and checksums, `card` describes the folder to people and to `datasets`. `DatasetWriter` combines them.
 """
 
 from processors.export.dataset import CONTAINERS, DatasetWriter, ExportConfig

@@ -1,4 +1,4 @@
-"""The data card: README.md of an export. People learn from it what the data is, and `datasets` how to load it."""
+"""The data card, README.md of an export: it tells people about the data, and `datasets` how to load it."""
 
 import json
 from collections.abc import Mapping
@@ -14,9 +14,9 @@ _SHOWN = 20
 
 
 def data_card(manifest: Mapping[str, Any], schema: Any) -> str:
-    """The card for an export with this manifest and rows of this Arrow schema.
+    """Write the card for an export with this manifest and rows of this Arrow schema.
 
-    It is Markdown with the YAML front matter that Hugging Face defines (JSON, where it appears there, is YAML too).
+    It is Markdown with the YAML front matter that Hugging Face defines (any JSON in it is YAML too).
     """
     return "\n\n".join(
         [
@@ -96,7 +96,7 @@ def _names(counts: Mapping[str, int], nameless: str) -> str:
 
 
 def _largest(counts: Mapping[str, int]) -> list[tuple[str, int]]:
-    """The largest counts in order; what is behind the first `_SHOWN` is summed up in one."""
+    """Return the largest counts in order; those after the first `_SHOWN` are added up to one."""
     ordered = sorted(counts.items(), key=lambda item: (item[0] == OTHER, -item[1], item[0]))
     rest = sum(count for _, count in ordered[_SHOWN:])
     return ordered[:_SHOWN] + ([("(all others)", rest)] if rest else [])

@@ -1,4 +1,4 @@
-"""One export: samples in, a folder out that `datasets` loads, with its card, its manifest and its checksums."""
+"""One export: samples in; out comes a folder that `datasets` loads, with its card, its manifest and its checksums."""
 
 import random
 from collections.abc import Callable, Mapping
@@ -21,13 +21,13 @@ CONTAINERS = ("jsonl", "jsonl.gz", "parquet")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportConfig:
-    """What an export looks like.
+    """The form of an export.
 
     Attributes:
         shape: ``alpaca``, ``sharegpt`` or ``messages``.
         container: ``jsonl``, ``jsonl.gz`` or ``parquet``.
         with_metadata: whether each row has a column ``metadata`` with its id, scores and labels.
-        settings: what the manifest and the card should remember of how the data was made.
+        settings: facts of how the data was made, for the manifest and the card.
     """
 
     shape: str = "alpaca"
@@ -45,8 +45,8 @@ class ExportConfig:
 class DatasetWriter:
     """Writes samples to ``directory/data/train.<container>``, then the manifest and the card.
 
-    A context manager: the files appear at its orderly end; where an exception ends the block, what stood in the folder
-    before stays as it was.
+    A context manager: the files appear when the block ends without an exception. If an exception ends it, earlier files
+    in the folder stay as they were.
     """
 
     def __init__(
@@ -58,14 +58,14 @@ class DatasetWriter:
         self._schema = row_schema(config.shape, config.with_metadata)
         self._rows = self._row_writer()
         self.tally = ExportTally(rng)
-        """What was written so far."""
+        """Counts of the samples written so far."""
 
     def __enter__(self) -> Self:
         self._rows.__enter__()
         return self
 
     def write(self, sample: Sample) -> None:
-        """Add one sample; one that the shape cannot hold is counted as left out, with the reason."""
+        """Add one sample; if the shape cannot hold it, count it as left out, with the reason."""
         try:
             row = FORMATS[self._config.shape](sample)
         except Inexpressible as error:

@@ -1,8 +1,8 @@
 """Samples as rows of the three shapes that trainers read, each the inverse of the shape that ingestion reads.
 
-What a shape has no room for is said, not lost: Alpaca's history holds pairs of question and answer only. A conversation
-has no second field beside the instruction, so there `Prompt.input` is part of the user's turn (`Prompt.text`): the
-messages are the same ones, the split between instruction and input is not kept.
+A sample that a shape cannot hold is refused with a reason, never cut: Alpaca's history, for example, holds only pairs
+of question and answer. A conversation has no second field beside the instruction, so `Prompt.input` becomes part of the
+user's turn (`Prompt.text`): the messages stay the same, the split between instruction and input is not kept.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,13 +16,13 @@ _SHAREGPT = {"system": "system", "user": "human", "assistant": "gpt", "tool": "t
 
 
 class Inexpressible(ValueError):
-    """The sample cannot be written in this shape without loss; the message says why and what to do."""
+    """The sample cannot be written in this shape without loss; the message says why, and what to do."""
 
 
 def to_alpaca(sample: Sample) -> dict[str, Any]:
-    """``{instruction, input, output}``, and ``system`` and ``history`` (LLaMA-Factory's pairs) where there are any.
+    """Return ``{instruction, input, output}``, and ``system`` and ``history`` (LLaMA-Factory's pairs) if there are any.
 
-    Raises Inexpressible for a history that is not pairs of user and assistant turns.
+    Raises Inexpressible if the history is not pairs of user and assistant turns.
     """
     prompt = sample.prompt
     row: dict[str, Any] = {"instruction": prompt.instruction, "input": prompt.input, "output": _answer(sample)}
@@ -34,13 +34,13 @@ def to_alpaca(sample: Sample) -> dict[str, Any]:
 
 
 def to_sharegpt(sample: Sample) -> dict[str, Any]:
-    """``{conversations: [{from, value}]}``, and ``system`` where there is one."""
+    """Return ``{conversations: [{from, value}]}``, and ``system`` if there is one."""
     turns = [{"from": _SHAREGPT[turn.role], "value": turn.content} for turn in _dialogue(sample)]
     return {"conversations": turns} | ({"system": sample.prompt.system} if sample.prompt.system else {})
 
 
 def to_messages(sample: Sample) -> dict[str, Any]:
-    """``{messages: [{role, content}]}``, the system prompt first."""
+    """Return ``{messages: [{role, content}]}``, the system prompt first."""
     system = [{"role": "system", "content": sample.prompt.system}] if sample.prompt.system else []
     return {"messages": system + [{"role": turn.role, "content": turn.content} for turn in _dialogue(sample)]}
 
@@ -49,7 +49,7 @@ FORMATS: Mapping[str, RowOf] = {"alpaca": to_alpaca, "sharegpt": to_sharegpt, "m
 
 
 def metadata(sample: Sample) -> dict[str, Any]:
-    """What is known about a sample, for a column of its own; labels as pairs, so that every row has the same type."""
+    """Collect facts about a sample for a column of their own; labels as pairs, so that every row has the same type."""
     return {
         "sample_id": sample.sample_id,
         "task_type": sample.task_type,
@@ -67,7 +67,7 @@ def _answer(sample: Sample) -> str:
 
 
 def _dialogue(sample: Sample) -> tuple[Message, ...]:
-    """All turns but the system prompt."""
+    """Return all turns except the system prompt."""
     reply = (Message(role="assistant", content=sample.answer.text),) if sample.answer else ()
     return (*sample.prompt.history, Message(role="user", content=sample.prompt.text()), *reply)
 

@@ -1,4 +1,4 @@
-"""The manifest: what an export holds, how it came about, and the checksums that prove it is whole."""
+"""The manifest: the contents of an export, its origin, and checksums that prove it is complete."""
 
 import hashlib
 import random
@@ -19,17 +19,17 @@ from schemas import SCHEMA_VERSION, Sample
 MANIFEST = "manifest.json"
 
 _NAMES = 200
-"""Different names that a count tells apart; what comes later is counted as `OTHER`, so that memory stays flat."""
+"""A count distinguishes so many names; later ones are counted as `OTHER`, so that memory stays flat."""
 
 OTHER = "(other)"
 UNKNOWN = "(unknown)"
 
 
 class ExportTally:
-    """What the samples of an export add up to, in memory that does not grow with them.
+    """Sums and counts over the samples of an export, in memory that does not grow with them.
 
-    IFD quantiles are exact up to `reservoir` samples and come from a uniform sample of that size above (Vitter's
-    algorithm R, 1985). `rng` draws it.
+    IFD quantiles are exact up to `reservoir` samples; beyond, they come from a uniform sample of that size, drawn with
+    `rng` (Vitter's algorithm R, 1985).
     """
 
     def __init__(self, rng: random.Random, reservoir: int = 10_000) -> None:
@@ -54,7 +54,7 @@ class ExportTally:
         _count(self.left_out, reason)
 
     def ifd(self) -> dict[str, Any]:
-        """Number of scored samples, p10, p50 and p90 of their IFD (None where there are none), and whether exact."""
+        """Return the number of scored samples, p10, p50 and p90 of their IFD (None if there are none), and if exact."""
         quantiles = np.quantile(self._ifd, (0.1, 0.5, 0.9)).tolist() if self._ifd else (None, None, None)
         names = zip(("p10", "p50", "p90"), quantiles, strict=True)
         return {"scored": self._scored, **dict(names), "exact": self._scored <= self._size}
@@ -95,7 +95,7 @@ def _count(counter: Counter[str], name: str) -> None:
 def make_manifest(
     tally: ExportTally, files: Iterable[WrittenFile], settings: Mapping[str, Any], created_at: datetime
 ) -> dict[str, Any]:
-    """The manifest as JSON data. `settings` is what the caller wants remembered: format, thresholds, models."""
+    """Build the manifest as JSON data. `settings` holds the caller's facts: format, thresholds, models."""
     return {
         "schema_version": SCHEMA_VERSION,
         "created_at": created_at.astimezone(UTC).isoformat(timespec="milliseconds"),
@@ -116,9 +116,9 @@ def write_manifest(directory: Path, manifest: Mapping[str, Any]) -> None:
 
 
 def verify(directory: Path) -> tuple[str, ...]:
-    """What is wrong with the export in `directory`, one sentence per file; empty where every file is as it was written.
+    """Return the faults of the export in `directory`, one sentence per file; empty if every file is as it was written.
 
-    Raises FileNotFoundError where there is no manifest, ValueError where it is not one.
+    Raises FileNotFoundError if there is no manifest, ValueError if the file is not one.
     """
     try:
         files = orjson.loads((directory / MANIFEST).read_bytes())["files"]

@@ -1,4 +1,4 @@
-"""Arrow types of the rows, for Parquet files and, as `datasets` writes types, for the data card."""
+"""Arrow types of the rows, for Parquet files and, in the notation of `datasets`, for the data card."""
 
 from typing import Any
 
@@ -36,15 +36,15 @@ _METADATA = pa.struct(
 
 
 def row_schema(shape: str, with_metadata: bool) -> Any:
-    """The Arrow schema of the rows of `shape` (``alpaca``, ``sharegpt``, ``messages``)."""
+    """Return the Arrow schema of the rows of `shape` (``alpaca``, ``sharegpt``, ``messages``)."""
     return pa.schema(_COLUMNS[shape] + ([("metadata", _METADATA)] if with_metadata else []))
 
 
 def features(schema: Any) -> list[dict[str, Any]]:
-    """The columns of `schema` as the ``dataset_info`` of a data card names them.
+    """Return the columns of `schema` as the ``dataset_info`` of a data card names them.
 
-    `datasets` otherwise takes the types from the first megabytes of a JSON Lines file, and fails at the first row that
-    has a system prompt or a history where no earlier one had.
+    Otherwise `datasets` takes the types from the first megabytes of a JSON Lines file, and fails at the first row that
+    has a system prompt or a history if no earlier one had.
     """
     return [{"name": column.name, **_feature(column.type)} for column in schema]
 

@@ -1,4 +1,4 @@
-"""Files that appear complete or not at all: written under another name, hashed on the way, renamed at the end."""
+"""Files that appear complete or not at all: written under another name, hashed while written, renamed at the end."""
 
 import gzip
 import hashlib
@@ -18,7 +18,7 @@ GROUP_ROWS = 10_000
 """Rows of a Parquet row group; the Hugging Face viewer reads one group at a time."""
 
 GROUP_BYTES = 32 * 1024 * 1024
-"""Bytes of text after which a row group ends earlier, so that long rows do not fill the memory."""
+"""A row group ends after so many bytes of text, so that long rows do not fill the memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +32,10 @@ class WrittenFile:
 
 
 class RowWriter(ABC):
-    """Writes rows to ``directory/name``; a context manager, and only its orderly end makes the file appear.
+    """Writes rows to ``directory/name``; a context manager that creates the file when the block ends without error.
 
-    Whatever stood there under that name stays until then, and stays for good where an exception ends the block.
-    `written` says what was written once the block has ended.
+    Until then an earlier file of that name stays in place, and it remains if an exception ends the block. `written`
+    describes the new file once the block has ended.
     """
 
     def __init__(self, directory: Path, name: str) -> None:
@@ -85,7 +85,7 @@ class RowWriter(ABC):
 
 
 class JsonlWriter(RowWriter):
-    """JSON Lines; with a name that ends in ``.gz`` gzipped, and without a time stamp: same rows, same bytes."""
+    """Writes JSON Lines, gzipped if the name ends in ``.gz``, without a time stamp: same rows, same bytes."""
 
     def _open(self, file: io.BufferedWriter) -> None:
         self._below = file
@@ -102,7 +102,7 @@ class JsonlWriter(RowWriter):
 
 
 class ParquetWriter(RowWriter):
-    """Parquet of the given Arrow schema, zstd, in row groups of at most `GROUP_ROWS` rows."""
+    """Writes Parquet of the given Arrow schema, zstd, in row groups of at most `GROUP_ROWS` rows."""
 
     def __init__(self, directory: Path, name: str, schema: Any) -> None:
         super().__init__(directory, name)
@@ -132,7 +132,7 @@ class ParquetWriter(RowWriter):
 
 
 class _HashedFile(io.FileIO):
-    """A file that knows the hash and the number of the bytes that went into it, which come in order."""
+    """A file that counts and hashes its bytes, which are written in order."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "wb")
@@ -140,7 +140,7 @@ class _HashedFile(io.FileIO):
         self.count = 0
 
     def write(self, data: Any) -> int:
-        """Write what the file system takes of `data`, and count it."""
+        """Write as much of `data` as the file system takes, count it and return the count."""
         taken = super().write(data) or 0
         self.hash.update(memoryview(data)[:taken])
         self.count += taken

@@ -1,11 +1,11 @@
-"""From a file to samples: file, rows, samples.
+"""From files to samples: file, row, sample.
 
-`files` says which files of a path hold rows and of which kind. `readers` turns each into `Row` records, one at a time
-and in memory that does not grow with the file: `text` for JSON Lines, JSON (cut by `json_array`) and CSV, `columnar`
-for Parquet and Arrow; `follow` does so for files that still grow. A row that cannot be read is a row with an error, and
-the file goes on. `samples` makes a `Sample` of a row: `shapes` and `conversations` know the columns that data sets use,
-`processors.text.language` guesses by script. A row that is no sample is reported with its bytes, its place and the
-reason; the caller decides what happens to it.
+`files` finds the files of a path that hold rows, and their formats. `readers` yields `Row` records, one at a time and
+in memory that does not grow with the file: `text` for JSON Lines, JSON (cut by `json_array`) and CSV, `columnar` for
+Parquet and Arrow, `follow` for files that still grow. If a row cannot be read, it becomes a row with an error and
+reading goes on. `samples` makes a `Sample` of a row: `shapes` and `conversations` know the columns that data sets use,
+`processors.text.language` guesses the language by script. If a row is not a sample, it is reported with its bytes, its
+place and the reason; the caller decides what to do with it.
 """
 
 from processors.ingestion.fields import FIELDS, ShapeError

@@ -17,7 +17,7 @@ Position = Callable[[int], None]
 
 
 def parquet_rows(source: str, path: Path, at: Position) -> Iterator[Row]:
-    """The rows of a Parquet file, read in pieces of a row group; `at` is told how many bytes are behind us."""
+    """Yield the rows of a Parquet file, read in pieces of a row group, and call `at` with the bytes read so far."""
     with pq.ParquetFile(path, buffer_size=_BUFFER_BYTES) as file:
         size, total, done = path.stat().st_size, file.metadata.num_rows, 0
         for batch in file.iter_batches(batch_size=_BATCH_ROWS):
@@ -27,7 +27,7 @@ def parquet_rows(source: str, path: Path, at: Position) -> Iterator[Row]:
 
 
 def arrow_rows(source: str, path: Path, at: Position) -> Iterator[Row]:
-    """The rows of an Arrow IPC file or stream; the latter is what ``datasets.save_to_disk`` writes."""
+    """Yield the rows of an Arrow IPC file or stream; ``datasets.save_to_disk`` writes streams."""
     with pa.OSFile(str(path)) as file:
         done = 0
         for batch in _batches(file):
@@ -69,5 +69,5 @@ def _one(batch: Any) -> dict[str, Any] | None:
 
 
 def _as_json(data: dict[str, Any]) -> bytes:
-    """The row as JSON; what JSON has no form for (bytes, durations) as Python writes it."""
+    """Encode the row as JSON; values that JSON cannot express (bytes, durations) are written as Python prints them."""
     return orjson.dumps(data, default=str, option=orjson.OPT_NON_STR_KEYS)

@@ -1,7 +1,7 @@
-"""Conversations, ShareGPT's and the chat APIs', to a prompt and its answer.
+"""From conversations, ShareGPT's and the chat APIs', to a prompt and its answer.
 
-The last assistant turn is the answer, the last user turn before it the instruction, and what came before is history. A
-conversation that ends with a user turn is a prompt without an answer.
+The last assistant turn is the answer, the last user turn before it the instruction, and earlier turns are the history.
+If a conversation ends with a user turn, it is a prompt without an answer.
 """
 
 from collections.abc import Mapping
@@ -26,11 +26,11 @@ ROLES: dict[str, Role] = {
     "function": "tool",
     "observation": "tool",
 }
-"""The roles of the wild (FastChat, LLaMA-Factory, OpenAssistant, Gemini) and what they are here."""
+"""Role names used by data sets (FastChat, LLaMA-Factory, OpenAssistant, Gemini), and the role each one means here."""
 
 
 def read_conversation(name: str, turns: object, system: str) -> tuple[Prompt, Answer | None]:
-    """The prompt and the answer of the conversation in column `name`; `system` is the row's own system prompt, if any.
+    """Return prompt and answer of the conversation in column `name`; `system` is the row's system prompt, if any.
 
     Raises ShapeError for a turn that is not text of a known role, and for an order of turns that a sample cannot hold.
     """

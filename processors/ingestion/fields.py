@@ -1,4 +1,4 @@
-"""Text out of a row's columns, strictly: a number is not an answer, and half a character is not text."""
+"""Text from a row's columns, read strictly: a number is not an answer, and half a character is not text."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,15 +8,15 @@ from processors.errors import InvalidSample
 Data = Mapping[str, Any]
 
 FIELDS = ("instruction", "input", "system", "output", "task_type", "language")
-"""The fields of a sample that `Columns` can take from a column of another name."""
+"""Fields of a sample that `Columns` can take from a column of another name."""
 
 
 class ShapeError(InvalidSample):
-    """The row has none of the known shapes, or a field of it is not what its shape asks for."""
+    """The row has none of the known shapes, or one of its fields has the wrong type for its shape."""
 
 
 def text(name: str, value: object) -> str:
-    """`value` as text, None as the empty text. Raises ShapeError for anything else and for a lone surrogate."""
+    """Return `value` as text, None as the empty text; raise ShapeError for anything else and for a lone surrogate."""
     if value is None:
         return ""
     if not isinstance(value, str):
@@ -29,7 +29,7 @@ def text(name: str, value: object) -> str:
 
 
 def check_columns(columns: Mapping[str, str]) -> None:
-    """Raise ValueError for a map from field to column that names an unknown field or no column."""
+    """Raise ValueError if a map from field to column names an unknown field or no column."""
     for field, column in columns.items():
         if field not in FIELDS:
             raise ValueError(f"unknown field {field!r}: these can be mapped: {', '.join(FIELDS)}")
@@ -38,10 +38,10 @@ def check_columns(columns: Mapping[str, str]) -> None:
 
 
 def overlay(data: Data, columns: Mapping[str, str]) -> Data:
-    """The row with every mapped field under its own name, as if its column had been called so.
+    """Return the row with every mapped field under its own name, as if its column had that name.
 
-    A column is a name or a dotted path, ``answer.text`` or ``instances.0.output``. Raises ShapeError where the column
-    of the instruction is missing; any other missing column is an absent field.
+    A column is a name or a dotted path, ``answer.text`` or ``instances.0.output``. Raises ShapeError if the column of
+    the instruction is missing; any other missing column is an absent field.
     """
     if not columns:
         return data
@@ -52,7 +52,7 @@ def overlay(data: Data, columns: Mapping[str, str]) -> Data:
 
 
 def columns_of(data: Data) -> str:
-    """The row's columns for a message: names only, and not more than a line of them."""
+    """Describe the row's columns for a message: only their names, and no more than fit in a line."""
     return f"found the columns: {', '.join(map(str, data)):.300}" if data else "the row has no columns"
 
 

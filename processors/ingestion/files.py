@@ -1,4 +1,4 @@
-"""Which files of a path hold rows, in which format, and which are left alone and why."""
+"""The files of a path that hold rows, with their formats, and the files that are skipped, with the reason."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ _BOOKKEEPING = {"dataset_info.json", "dataset_infos.json", "dataset_dict.json", 
 
 
 class UnknownFormat(ValueError):
-    """A file of a kind that is not read; the message names the kinds that are."""
+    """The file's format is not supported; the message lists the supported ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFile:
-    """One file with rows: its path, its name as people know it, its format, its size in bytes."""
+    """One file with rows: its path, the name shown to people, its format, its size in bytes."""
 
     path: Path
     name: str
@@ -35,7 +35,7 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """The files with rows in order of name, and for every other file its name and why it is skipped."""
+    """The files with rows, ordered by name, and the name of every other file with the reason why it is skipped."""
 
     files: tuple[SourceFile, ...]
     skipped: tuple[tuple[str, str], ...] = ()
@@ -47,10 +47,10 @@ class Listing:
 
 
 def list_files(path: Path) -> Listing:
-    """The files to read for `path`: itself, or everything readable in the folder and its folders.
+    """List the files to read for `path`: the file itself, or all readable files in the folder and its subfolders.
 
-    Raises FileNotFoundError where there is nothing, UnknownFormat where a single file is of no known kind. A folder is
-    read as a Hugging Face data set lies in it: bookkeeping, caches, cards and hidden files are skipped.
+    Raises FileNotFoundError if nothing is there, and UnknownFormat if a single file has no known format. A folder is
+    read as a Hugging Face data set: bookkeeping, caches, cards and hidden files are skipped.
     """
     if not path.is_dir():
         return Listing(files=(_source_file(path, path.name, *_kind(path)),))
@@ -62,7 +62,7 @@ def list_files(path: Path) -> Listing:
         if reason := _reason_to_skip(name):
             skipped.append((name.as_posix(), reason))
             continue
-        with suppress(FileNotFoundError):  # gone since it was listed
+        with suppress(FileNotFoundError):  # deleted since it was listed
             files.append(_source_file(found, name.as_posix(), *_kind_by_name(found)))
     return Listing(files=tuple(files), skipped=tuple(skipped))
 
@@ -98,6 +98,6 @@ def _kind(path: Path) -> tuple[str, bool]:
 
 
 def _source_file(path: Path, name: str, kind: str, gzipped: bool) -> SourceFile:
-    # A name that is not UTF-8 still has to travel in messages.
+    # Messages show the name, so it must be valid UTF-8.
     shown = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return SourceFile(path=path, name=shown, kind=kind, gzipped=gzipped, size=path.stat().st_size)

@@ -1,4 +1,4 @@
-"""Rows of files that still grow: JSON Lines line by line, everything else whole as soon as it lies still."""
+"""Rows of files that still grow: JSON Lines line by line, all other formats as a whole once the file stops changing."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,17 +10,17 @@ from processors.ingestion.rows import Row
 from processors.ingestion.text import line_rows
 
 Note = Callable[[str], None]
-"""Told in words what a person should know: a file was cut and is read anew."""
+"""Called with a message for people, such as: a file was cut and is read again."""
 
 
 def follow_rows(path: Path, note: Note) -> Iterator[Row | None]:
-    """The rows of the file or folder `path` as they come, and None whenever there is no more for now. It never ends.
+    """Yield the rows of the file or folder `path` as they arrive, and None if there are no more for now; never end.
 
-    The caller waits at each None as long as it likes. `path` need not exist yet. JSON Lines are read as they grow; a
-    last line waits for its newline. A file that was cut or replaced is read again from its beginning: its rows have the
-    same ids. A file of any other kind is read when it looks the same at two passes, and again when it has changed. A
-    JSON Lines file that is cut and has outgrown its old length before the next pass looks like one that grew. Raises
-    UnknownFormat for a single file of no known kind.
+    At each None the caller may wait as long as it likes. `path` need not exist yet. JSON Lines are read as they grow; a
+    last line waits for its newline. If a file is cut or replaced, it is read again from its beginning: its rows have
+    the same ids. Files of other formats are read when they look the same at two passes, and again when they have
+    changed. A JSON Lines file that is cut and outgrows its old length before the next pass is taken for one that grew.
+    Raises UnknownFormat for a single file of no known format.
     """
     followers: dict[Path, _Tail | _Whole] = {}
     while True:
@@ -32,7 +32,7 @@ def follow_rows(path: Path, note: Note) -> Iterator[Row | None]:
                 followers[file.path] = _Tail(note) if file.kind == "jsonl" and not file.gzipped else _Whole()
             try:
                 yield from followers[file.path].rows(file)
-            except FileNotFoundError:  # gone since it was listed; the next pass forgets it
+            except FileNotFoundError:  # deleted since it was listed; the next pass forgets it
                 continue
         yield None
 
@@ -40,12 +40,12 @@ def follow_rows(path: Path, note: Note) -> Iterator[Row | None]:
 def _files(path: Path) -> tuple[SourceFile, ...]:
     try:
         return list_files(path).files
-    except FileNotFoundError:  # not there yet
+    except FileNotFoundError:  # does not exist yet
         return ()
 
 
 class _Tail:
-    """One growing JSON Lines file: how far it was read, and the line that is not complete."""
+    """One growing JSON Lines file: how far it was read, and its incomplete last line."""
 
     def __init__(self, note: Note) -> None:
         self._note = note
@@ -57,7 +57,7 @@ class _Tail:
         self._lines = LineSplitter()
 
     def rows(self, file: SourceFile) -> Iterator[Row]:
-        """The rows that were completed since the last call."""
+        """Yield the rows completed since the last call."""
         status = file.path.stat()
         if self._offset and (status.st_ino != self._inode or status.st_size < self._offset):
             self._note(f"{file.name} was cut or replaced: it is read again from its beginning")
@@ -71,14 +71,14 @@ class _Tail:
 
 
 class _Whole:
-    """One file that can only be read as a whole: how it looked at the last pass, and when it was read."""
+    """One file that can only be read as a whole: its size and time at the last pass, and when it was read."""
 
     def __init__(self) -> None:
         self._seen: tuple[int, int] | None = None
         self._read: tuple[int, int] | None = None
 
     def rows(self, file: SourceFile) -> Iterator[Row]:
-        """All rows, where the file has not changed since the last pass and was not read as it is."""
+        """Yield all rows if the file is unchanged since the last pass and was not read in this state."""
         status = file.path.stat()
         look = (status.st_size, status.st_mtime_ns)
         if look == self._seen and look != self._read:

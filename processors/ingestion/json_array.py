@@ -1,8 +1,8 @@
-"""A JSON array cut into its elements without ever holding it whole.
+"""A JSON array cut into its elements without holding all of it.
 
-Brackets and quotes alone say where an element ends, so one that is not valid JSON mostly costs itself and no other.
-Where it has lost a bracket or a quote, the next one is found by its look: in an array of records every element begins
-with the same key, so ``, {"that key":`` is where reading goes on.
+Brackets and quotes alone decide where an element ends, so an element that is not valid JSON rarely affects another one.
+If it lacks a bracket or a quote, the next element is found by its look: in an array of records every element begins
+with the same key, so reading continues at ``, {"that key":``.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from processors.ingestion.rows import KEPT_BYTES, MAX_ROW_BYTES, parse_json
 
-# Possessive repeats (Python 3.11): one pass, no memory for a way back. Whole strings are swallowed in one step.
+# Possessive repeats (Python 3.11) read in one pass and keep no memory for backtracking. Strings are matched whole.
 _SPACE = re.compile(rb"[ \t\r\n]*+")
 _GAP = re.compile(rb"[ \t\r\n,]*+")
 _STRING = re.compile(rb'(?s:[^"\\]++|\\.)*+')
@@ -28,9 +28,9 @@ EARLY_END = "the array ends here, and text follows"
 
 
 class Element(NamedTuple):
-    """One element: its first line, its bytes, its full length, and what is wrong with its brackets, if anything.
+    """One element: its first line, its bytes, its full length, and the fault of its brackets, if any.
 
-    Above `MAX_ROW_BYTES` `raw` may be a part.
+    If it is longer than `MAX_ROW_BYTES`, `raw` may be a part of it.
     """
 
     line: int
@@ -40,16 +40,16 @@ class Element(NamedTuple):
 
 
 class ArraySplitter:
-    """Iterates over the elements of the JSON array in `chunks`, in memory of one row and two chunks at most.
+    """Iterates over the elements of the JSON array in `chunks`, in memory of at most one row and two chunks.
 
-    The text must begin with ``[``, after white space at most. What is broken comes as an `Element` with a fault, and
-    iteration goes on behind it.
+    The text must begin with ``[``; only white space may precede it. A broken element is yielded with its fault, and
+    iteration continues after it.
     """
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
         self._data = b""
-        self._pos = 0  # everything before it has been looked at
+        self._pos = 0  # everything before it has been read
         self._start = 0  # where the current element begins
         self._line = 1  # the line of `_start`
         self._dropped = 0  # bytes of the current element that are no longer held
@@ -98,7 +98,7 @@ class ArraySplitter:
             self._key = found[1]
 
     def _walk(self) -> str:
-        """Move to the end of the element; the fault where its brackets do not match or the text ends within."""
+        """Move to the end of the element; return the fault if its brackets do not match or the text ends inside it."""
         closers = bytearray()
         while True:
             self._match(_INSIDE if closers else _SCALAR)
@@ -117,12 +117,12 @@ class ArraySplitter:
                     return UNCLOSED
                 if not closers:
                     return ""
-            else:  # behind a scalar; a lone closing brace is an element of its own, so that reading moves on
+            else:  # after a scalar; a lone closing brace is an element of its own, so that reading makes progress
                 self._pos += self._pos == self._start
                 return ""
 
     def _string(self) -> bool:
-        """Move behind the string that begins here and ends in a later chunk; False where the text ends within."""
+        """Move past the string that begins here and ends in a later chunk; return False if the text ends inside it."""
         self._pos += 1
         while True:
             self._match(_STRING)
@@ -134,7 +134,7 @@ class ArraySplitter:
                 return False
 
     def _at_border(self) -> bool:
-        """Whether a comma or an end comes next, as it does behind a sound element."""
+        """Return whether a comma or the end comes next, as it does after a sound element."""
         while True:
             gap = _SPACE.match(self._data, self._pos)
             pos = gap.end() if gap else self._pos
@@ -144,14 +144,14 @@ class ArraySplitter:
                 return True
 
     def _resume(self, held: bytes) -> int:
-        """Where in a broken element the next one seems to begin; 0 where there is no such place."""
+        """Return the position in a broken element at which the next one seems to begin, or 0 if there is none."""
         own = _FIRST_KEY.match(held)
         keys = {re.escape(key) for key in (self._key, own[1] if own else b"") if key} or {_ANY_KEY}
         behind = re.compile(rb"(?<=[,\s])\{\s*(?:" + b"|".join(sorted(keys)) + rb")\s*:").search(held, 1)
         return len(held[: behind.start()].rstrip(b", \t\r\n")) if behind else 0
 
     def _resume_behind(self) -> int:
-        """The same for the text behind it as well, as far as a row may reach."""
+        """Search for that position in the text after the element as well, as far as a row may reach."""
         while True:
             seen = self._data[self._start : self._start + MAX_ROW_BYTES]
             if (resume := self._resume(seen)) or len(seen) == MAX_ROW_BYTES or not self._more():
@@ -162,7 +162,7 @@ class ArraySplitter:
         self._pos = found.end() if found else self._pos
 
     def _skip(self, pattern: re.Pattern[bytes]) -> bool:
-        """Move behind `pattern` and begin an element there; False at the end of the text."""
+        """Move past `pattern` and begin an element there; return False at the end of the text."""
         while True:
             self._match(pattern)
             self._line += self._data.count(b"\n", self._start, self._pos)
@@ -173,9 +173,9 @@ class ArraySplitter:
                 return False
 
     def _more(self) -> bool:
-        """Read a chunk; False where there is none, or where the element is too long and the next one is in sight.
+        """Read a chunk; return False if there is none, or if the element is too long and the next one is in sight.
 
-        An element that is too long is let go of, but for its beginning; the walk over it goes on.
+        Of an element that is too long only the beginning is kept, while `_walk` continues to its end.
         """
         if self._dropped or self._pos - self._start > MAX_ROW_BYTES:
             held = self._data[self._start : self._pos]

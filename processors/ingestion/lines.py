@@ -1,4 +1,4 @@
-"""Lines out of chunks of bytes: the same cutting for a file that is complete and for one that still grows."""
+"""Lines from chunks of bytes, cut in the same way for a complete file and for one that still grows."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -17,10 +17,10 @@ class Line(NamedTuple):
 
 
 class LineSplitter:
-    """Cuts chunks into lines, in memory of one row at most.
+    """Cuts chunks into lines, in memory of at most one row.
 
-    ``feed`` gives the lines that a chunk completes; ``close`` the last one where no newline ends it. A byte order mark
-    at the start is taken off.
+    ``feed`` yields the lines that a chunk completes; ``close`` the last one if no newline ends it. A byte order mark at
+    the start is removed.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class LineSplitter:
         self._length = 0
 
     def feed(self, chunk: bytes) -> Iterator[Line]:
-        """The lines that are complete with `chunk`."""
+        """Yield the lines that `chunk` completes."""
         head, *lines = chunk.split(b"\n")
         self._extend(head)
         if not lines:
@@ -41,7 +41,7 @@ class LineSplitter:
         self._extend(lines[-1])
 
     def close(self) -> Iterator[Line]:
-        """The last line, where the file does not end with a newline."""
+        """Yield the last line if the file does not end with a newline."""
         if self._length:
             yield self._finish()
 

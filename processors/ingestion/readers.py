@@ -1,4 +1,4 @@
-"""Files to rows: every supported format, in memory that does not grow with the file."""
+"""From files to rows: every supported format, in memory that does not grow with the file."""
 
 import gzip
 import zlib
@@ -17,28 +17,28 @@ from processors.ingestion.text import delimited_rows, json_rows, jsonl_rows
 CHUNK_BYTES = 256 * 1024
 
 OnBytes = Callable[[int], None]
-"""Told how many more bytes of the files on disk are behind us; over a file these add up to its size."""
+"""Called with the number of bytes read since the last call; the calls for a file add up to its size."""
 
 _FAULTS = (UnreadableFile, OSError, EOFError, zlib.error, pa.ArrowException)
 
 
 def open_rows(path: Path, on_bytes: OnBytes | None = None) -> Iterator[Row]:
-    """The rows of the file or folder `path`, one by one.
+    """Yield the rows of the file or folder `path`, one by one.
 
-    Raises FileNotFoundError and UnknownFormat at once, before the first row. Afterwards nothing stops the reading: a
-    row that cannot be read is a `Row` with an error, and so, with line 0, is the rest of a file that cannot be.
+    Raises FileNotFoundError and UnknownFormat at once, before the first row. After that no fault stops the reading: a
+    row that cannot be read becomes a `Row` with an error, and so, with line 0, does the unreadable rest of a file.
     """
     return read_listing(list_files(path), on_bytes)
 
 
 def read_listing(listing: Listing, on_bytes: OnBytes | None = None) -> Iterator[Row]:
-    """The rows of all files of `listing`, file by file."""
+    """Yield the rows of all files of `listing`, file by file."""
     for file in listing.files:
         yield from read_file(file, on_bytes)
 
 
 def read_file(file: SourceFile, on_bytes: OnBytes | None = None) -> Iterator[Row]:
-    """The rows of one file; a fault of the file as a whole is its last row."""
+    """Yield the rows of one file; a fault of the file as a whole is its last row."""
     meter = _Meter(on_bytes or (lambda count: None))
     try:
         yield from _rows(file, meter.at)
@@ -49,7 +49,7 @@ def read_file(file: SourceFile, on_bytes: OnBytes | None = None) -> Iterator[Row
 
 
 def read_stream(stream: BinaryIO, source: str = "-") -> Iterator[Row]:
-    """The rows of a stream of JSON Lines such as standard input, as soon as they come."""
+    """Yield the rows of a stream of JSON Lines such as standard input, as soon as they arrive."""
     chunks = iter(lambda: stream.readline(CHUNK_BYTES), b"")
     return jsonl_rows(source, _utf8(chunks))
 
@@ -62,7 +62,7 @@ class _Meter:
         self._position = 0
 
     def at(self, position: int) -> None:
-        """Tell how far we came since the last call."""
+        """Report the distance from the last position."""
         if position > self._position:
             self._on_bytes(position - self._position)
             self._position = position
@@ -91,7 +91,7 @@ def _chunks(file: SourceFile, at: Callable[[int], None]) -> Iterator[bytes]:
 
 
 def _utf8(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The same chunks. Raises UnreadableFile for UTF-16, in which every line would be broken without saying why."""
+    """Yield the same chunks; raise UnreadableFile for UTF-16, in which every line would fail for no visible reason."""
     head = next(chunks, b"")
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise UnreadableFile("UTF-16: save the file as UTF-8")

@@ -1,4 +1,4 @@
-"""Rows to samples: what the row asks and answers, whose it is, and where it stood."""
+"""From rows to samples: prompt and answer, task type and language, labels, and the row's place."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -20,12 +20,12 @@ _NOT_LABELS = {*CONVERSATIONS, *INSTRUCTIONS, *INPUTS, *OUTPUTS, "system", "hist
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """How rows are to be read.
+    """How to read rows.
 
     Attributes:
-        columns: our field name to the row's column, where the usual names do not fit (`fields.FIELDS`).
-        labels: labels that every sample gets, such as the name of the data set; they go before the row's own.
-        task_type: the task type of rows that do not carry one.
+        columns: our field name to the row's column, if it differs from the usual names (`fields.FIELDS`).
+        labels: labels that every sample gets, such as the name of the data set; they precede the row's own.
+        task_type: the task type of rows that do not name one.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -37,11 +37,11 @@ class Reading:
 
 
 def to_sample(row: Row, reading: Reading, clock: Callable[[], datetime]) -> Sample:
-    """The sample that `row` holds, with its first lineage step.
+    """Build the sample of `row`, with its first lineage step.
 
     The language is the row's own or a guess by script. Short strings and numbers of other columns become labels, at
-    most `MAX_LABELS` of them with at most `MAX_LABEL_CHARS` characters each. Raises ShapeError for a row that is bad or
-    has no known shape.
+    most `MAX_LABELS` of them with at most `MAX_LABEL_CHARS` characters each. Raises ShapeError if the row is bad or has
+    no known shape.
     """
     if row.data is None:
         raise ShapeError(row.error)

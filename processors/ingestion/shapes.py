@@ -1,4 +1,4 @@
-"""The shapes that instruction data has in the wild, told apart row by row by their columns.
+"""The shapes of instruction data in public data sets, recognised row by row by their columns.
 
 =============  ===================================================================  =================================
 shape          columns                                                              of
@@ -7,12 +7,12 @@ conversation   ``messages``, ``conversations`` or ``conversation``; ``system``  
 pair           ``instruction``, ``prompt``, ``question`` or ``query``; ``input``    Alpaca, Dolly, GSM8K, MetaMath,
                or ``context``; ``output``, ``response``, ``completion`` or          LLaMA-Factory (history)
                ``answer``; ``system``; ``history`` as pairs
-instances      ``instruction`` and ``instances``, of which the first is taken       Self-Instruct
+instances      ``instruction`` and ``instances``; the first of them is taken        Self-Instruct
 =============  ===================================================================  =================================
 
-A mapped instruction makes the row a pair, a conversation goes before a pair, and of several names the first one that
-has a value counts. An answer of nothing but white space is no answer: collections of prompts write ``"output": ""``.
-A column ``text`` alone is not taken for a prompt: it is a document as often; map it where it is one.
+If an instruction is mapped, the row is a pair; otherwise a conversation goes before a pair. Of several names the first
+one that has a value is used. An answer of only white space is no answer: collections of prompts write
+``"output": ""``. A column ``text`` alone is not taken for a prompt, since it is often a document; if it is one, map it.
 """
 
 from collections.abc import Mapping
@@ -33,10 +33,10 @@ ACCEPTED = (
 
 
 def read_shape(data: Data, columns: Mapping[str, str]) -> tuple[Prompt, Answer | None]:
-    """The prompt that a row asks and the answer that it gives, if any.
+    """Return the prompt of a row, and its answer if it has one.
 
     `columns` maps our field names to the row's (`fields.overlay`). Raises ShapeError, which names the column at fault,
-    or the columns that were found where no shape fits; never the text.
+    or the columns found if no shape fits; it never contains the text.
     """
     row = overlay(data, columns)
     if conversation := "" if "instruction" in columns else _first(row, CONVERSATIONS):
@@ -51,7 +51,7 @@ def read_shape(data: Data, columns: Mapping[str, str]) -> tuple[Prompt, Answer |
 
 
 def _first(row: Data, names: tuple[str, ...]) -> str:
-    """The first of `names` that has a value, else the first that is there, else the empty text."""
+    """Return the first of `names` that has a value, else the first that is present, else the empty text."""
     there = [name for name in names if row.get(name) is not None]
     return next((name for name in there if row[name] != ""), there[0] if there else "")
 
@@ -80,7 +80,7 @@ def _instance(instances: Any) -> Data:
 
 
 def _history(pairs: Any) -> tuple[Message, ...]:
-    """LLaMA-Factory's history: ``[[question, answer], …]``, oldest first."""
+    """Convert LLaMA-Factory's history, ``[[question, answer], …]``, oldest first."""
     if pairs in (None, "", []):
         return ()
     if not isinstance(pairs, list) or not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs):

@@ -15,7 +15,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def jsonl_rows(source: str, chunks: Iterable[bytes]) -> Iterator[Row]:
-    """One row per line that is not blank."""
+    """Yield one row per line that is not blank."""
     splitter = LineSplitter()
     for chunk in chunks:
         yield from line_rows(source, splitter.feed(chunk))
@@ -23,7 +23,7 @@ def jsonl_rows(source: str, chunks: Iterable[bytes]) -> Iterator[Row]:
 
 
 def line_rows(source: str, lines: Iterable[Line]) -> Iterator[Row]:
-    """The rows of some lines; blank lines are none."""
+    """Yield the rows of these lines; blank lines are skipped."""
     for number, text, length in lines:
         if length > MAX_ROW_BYTES:
             yield long_row(source, number, text, length)
@@ -32,10 +32,10 @@ def line_rows(source: str, lines: Iterable[Line]) -> Iterator[Row]:
 
 
 def json_rows(source: str, chunks: Iterator[bytes]) -> Iterator[Row]:
-    """The rows of a file that is called JSON: an array of objects, one object, or in truth JSON Lines.
+    """Yield the rows of a file named JSON: an array of objects, one object, or in truth JSON Lines.
 
-    An object that is spread over lines is one row; a file that begins with a complete object on its first line is JSON
-    Lines. Raises UnreadableFile where the text begins with neither a bracket nor a brace.
+    One object spread over several lines is one row; if a complete object stands on the first line, the file is JSON
+    Lines. Raises UnreadableFile if the text begins with neither a bracket nor a brace.
     """
     head = next(chunks, b"").removeprefix(_BOM)
     text = chain([head], chunks)
@@ -72,7 +72,7 @@ def _one_object(source: str, chunks: Iterator[bytes]) -> Iterator[Row]:
 
 
 class _Lines:
-    """Lines as csv.reader wants them; one that is too long raises csv.Error, and the next call goes on behind it."""
+    """Lines for csv.reader; a line that is too long raises csv.Error, and the next call continues after it."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         splitter = LineSplitter()
@@ -94,9 +94,9 @@ def _late(splitter: LineSplitter) -> Iterator[Line]:
 
 
 def delimited_rows(source: str, chunks: Iterable[bytes], delimiter: str) -> Iterator[Row]:
-    """One row per record of delimited text (RFC 4180) with a header; every value is a string.
+    """Yield one row per record of delimited text (RFC 4180) with a header; every value is a string.
 
-    A record with more or fewer fields than the header is a bad row. Raises UnreadableFile for a header that names no
+    A record with more or fewer fields than the header is a bad row. Raises UnreadableFile if the header names no
     column, names one twice or is not UTF-8.
     """
     csv.field_size_limit(MAX_ROW_BYTES)

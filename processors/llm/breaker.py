@@ -1,9 +1,9 @@
-"""The circuit breaker of one endpoint (Nygard, Release It!, 2007): what fails and fails is left alone for a while.
+"""The circuit breaker of one endpoint (Nygard, Release It!, 2007): no calls for a while after too many failures.
 
 ::
 
-    closed ── failures in a row, or a failing share ──> open ── after a while ──> half open ── a call works ──> closed
-                                                         ^────────────── it fails: twice as long ─┘
+    closed ── failures in a row, or a failing share ──> open ── after a while ──> half open ── probe succeeds ──> closed
+                                                         ^──────── probe fails: twice as long ────────┘
 """
 
 import logging
@@ -21,27 +21,27 @@ log = logging.getLogger(__name__)
 State = Literal["closed", "open", "half-open"]
 
 IN_A_ROW = 10
-"""Fewest failures without a success between them that open it."""
+"""The breaker opens after at least so many failures without a success between them."""
 WINDOW, FEWEST, SHARE = 500, 100, 0.5
-"""It also opens when this share of the last outcomes, of so many at least, is failures."""
+"""It also opens if this share of the last outcomes failed, given at least `FEWEST` outcomes."""
 FIRST_REST_S, LONGEST_REST_S = 1.0, 30.0
-"""How long it stays open; doubled whenever the probe fails too."""
+"""Seconds that it stays open; doubled each time the probe fails too."""
 PROBE_S = 1.0
-"""When to ask again while a probe is under way."""
+"""Seconds after which to ask again while a probe is in flight."""
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """The right to make one call. With the breaker half open it is the `probe`."""
+    """The right to make one call. `probe` is true for the one call that a half-open breaker lets through."""
 
     probe: bool
 
 
 class Breaker:
-    """Whether calls to one endpoint make sense. Only failures that speak against the endpoint count, not refusals.
+    """Decides whether to call one endpoint. Failures of the endpoint count, requests that it refuses do not.
 
-    Faults come sooner than replies: of a hundred calls with 30 % of faults the first thirty outcomes are faults. So
-    what is in flight counts as if it were to succeed.
+    Faults arrive sooner than replies: of a hundred calls with 30 % of faults the first thirty outcomes are faults. So
+    calls in flight are counted as successes.
     """
 
     def __init__(
@@ -59,19 +59,19 @@ class Breaker:
 
     @property
     def state(self) -> State:
-        """``closed`` lets calls through, ``open`` none, ``half-open`` one, the probe."""
+        """``closed`` lets all calls through, ``open`` none, ``half-open`` one, the probe."""
         if self._open_until is None:
             return "closed"
         return "open" if self._clock() < self._open_until else "half-open"
 
     def closed_off_s(self) -> float:
-        """Seconds after which it makes sense to ask again; 0 where a call may be made now."""
+        """Return the seconds after which to ask again, or 0 if a call may be made now."""
         if self._open_until is None:
             return 0.0
         return max(self._open_until - self._clock(), PROBE_S if self._probing else 0.0)
 
     def admit(self) -> Admission | None:
-        """The right to start a call now, or None. Who got it says `succeeded`, `failed` or `ended`, once."""
+        """Return the right to start a call now, or None. Its holder calls `succeeded`, `failed` or `ended`, once."""
         if self.closed_off_s():
             return None
         self._in_flight += 1
@@ -79,7 +79,7 @@ class Breaker:
         return Admission(self._probing)
 
     def succeeded(self, admission: Admission) -> None:
-        """The endpoint answered."""
+        """Record that the endpoint answered."""
         self._in_flight -= 1
         if admission.probe:
             log.info("%s answers again", self._name)
@@ -89,7 +89,7 @@ class Breaker:
         self._outcomes.append(True)
 
     def failed(self, admission: Admission, reason: str) -> bool:
-        """The endpoint did not answer, or with a fault. True where that opened the breaker."""
+        """Record that the endpoint did not answer, or with a fault; return whether that opened the breaker."""
         self._in_flight -= 1
         self._in_a_row += 1
         self._outcomes.append(False)
@@ -99,7 +99,7 @@ class Breaker:
         return True
 
     def ended(self, admission: Admission) -> None:
-        """The call ended in a way that says nothing: it was cancelled, or never sent."""
+        """Record that the call was cancelled or never sent, so its end tells nothing about the endpoint."""
         self._in_flight -= 1
         if admission.probe:
             self._probing = False

@@ -1,4 +1,4 @@
-"""A hard budget in tokens and money: asked before a call is made, shared by processes, and kept over their deaths."""
+"""A hard budget in tokens and money: checked before each call, shared by processes, and kept when they die."""
 
 import logging
 import sqlite3
@@ -16,10 +16,10 @@ from processors.llm.spend import UNITS, ScopeState, Spend
 log = logging.getLogger(__name__)
 
 LOOK_AGAIN_S = 5.0
-"""How soon a paused stage asks again: the budget may have been raised, or calls in flight took less than predicted."""
+"""A paused stage asks again this soon: the budget may have been raised, or calls in flight cost less than predicted."""
 
 _BUSY_S = 5.0
-_CHECKPOINT_PAGES = 4000  # a checkpoint waits for the disk, and everything for it: one in some 400 calls, of 16 MB
+_CHECKPOINT_PAGES = 4000  # a checkpoint of 16 MB, about every 400 calls, waits for the disk and holds up all calls
 _SCHEMA = """
     CREATE TABLE IF NOT EXISTS amounts (
         scope TEXT, kind TEXT, tokens INTEGER, nano_usd INTEGER, PRIMARY KEY (scope, kind)
@@ -37,7 +37,7 @@ _LOSE = "DELETE FROM reservations WHERE owner = ? RETURNING stage, endpoint, tok
 
 
 class BudgetSpent(Outage):
-    """The next call might take more than is left of `scope`; nothing was reserved."""
+    """The next call might cost more than is left of `scope`; no amount was reserved."""
 
     def __init__(self, state: ScopeState, wanted: Spend) -> None:
         unit = state.short_of(wanted)[0]
@@ -53,7 +53,7 @@ class BudgetSpent(Outage):
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """What one call may take: counted against the limits until it is settled or released."""
+    """The highest cost of one call, counted against the limits until it is settled or released."""
 
     number: int
     stage: str
@@ -62,28 +62,28 @@ class Reservation:
 
     @property
     def scopes(self) -> tuple[str, str, str]:
-        """The scopes that it counts in."""
+        """The scopes in which it is counted."""
         return _scopes(self.stage, self.endpoint)
 
 
 class Budget:
-    """What was spent and what may be: in all (``total``), per stage (``stage:NAME``), per endpoint (``endpoint:NAME``).
+    """Limits and spending: in all (``total``), per stage (``stage:NAME``) and per endpoint (``endpoint:NAME``).
 
-    A call reserves what it may take at most, and settles with what it took: in every scope and unit, spent, presumed
-    and reserved together never pass the limit by a reservation. So what is spent stays within the limit but for what
-    calls in flight took beyond their prediction. Without a limit everything is still accounted for.
+    A call reserves its highest possible cost, and settles with its actual cost: no reservation takes spent, presumed
+    and reserved together above the limit, in any scope or unit. So spending stays within the limit, except for calls in
+    flight that cost more than predicted. Spending is recorded even if there is no limit.
 
-    The account is one SQLite file for all processes of a run, and outlives them. What was committed survives kill -9;
-    a machine that loses power may forget the last moments. Reservations of a process that died may have been billed, so
-    they go on counting, as *presumed*. `processors.llm.liveness` tells who died.
+    The account is one SQLite file for all processes of a run, and outlives them. Committed amounts survive kill -9; a
+    power failure may lose the last moments. Reservations of a process that died stay in the account as *presumed*,
+    because its calls may have been billed. `processors.llm.liveness` tells which processes died.
 
-    The limit in effect is that of the configuration plus what `raise_limit` added. Not for two threads at once.
+    The limit in effect is that of the configuration plus all raises by `raise_limit`. Not safe for two threads at once.
     """
 
     def __init__(
         self, path: Path | Literal[":memory:"], config: BudgetConfig, endpoints: Mapping[str, EndpointConfig]
     ) -> None:
-        """Open or create the account at `path`, with its directory. Raises Outage where that cannot be done."""
+        """Open or create the account at `path`, with its directory. Raises Outage if that fails."""
         self._path = path
         self._limits = _limits(config, endpoints)
         self._owners: Liveness | None = None
@@ -96,10 +96,10 @@ class Budget:
         self._presume()
 
     def reserve(self, *, stage: str, endpoint: str, tokens: int, usd: float) -> Reservation:
-        """Set aside what a call may take at most.
+        """Reserve the highest possible cost of a call.
 
-        Raises BudgetSpent where a scope has less than that left, Outage where the account cannot be written, ValueError
-        on negative amounts.
+        Raises BudgetSpent if a scope has less than that left, Outage if the account cannot be written, and ValueError
+        for negative amounts.
         """
         wanted = Spend.of(tokens=tokens, usd=usd)
         with self._transaction():
@@ -112,18 +112,18 @@ class Budget:
         raise BudgetSpent(full, wanted)
 
     def settle(self, reservation: Reservation, *, tokens: int, usd: float) -> None:
-        """Count what the call took instead of what it might have taken; nothing happens the second time.
+        """Replace the reservation by the actual cost; a second call does nothing.
 
-        Where the account cannot be written the reservation goes on counting: the reply was paid for and is kept.
+        If the account cannot be written, the reservation stays: the reply was paid for and is kept.
         """
         self._end(reservation, Spend.of(tokens=tokens, usd=usd))
 
     def release(self, reservation: Reservation) -> None:
-        """Give all of it back: the call was refused or never sent. As `settle` otherwise."""
+        """Give all of the reservation back, because the call was refused or never sent. Otherwise as `settle`."""
         self._end(reservation, Spend())
 
     def states(self) -> list[ScopeState]:
-        """Every scope that has a limit or was spent from: the total, then stages, then endpoints. Raises Outage."""
+        """Return every scope with a limit or with spending: the total, then stages, then endpoints. Raises Outage."""
         self._presume()
         with self._errors_as_outage():
             found = {scope for (scope,) in self._db.execute("SELECT DISTINCT scope FROM amounts")}
@@ -132,9 +132,9 @@ class Budget:
             return [self._state(scope) for scope in scopes]
 
     def raise_limit(self, scope: str, *, usd: float = 0.0, tokens: int = 0) -> ScopeState:
-        """Add to a limit, for this and all later runs; whoever waits goes on within `LOOK_AGAIN_S`.
+        """Add to a limit, for this and all later runs; paused stages resume within `LOOK_AGAIN_S`.
 
-        Raises ValueError where there is no such limit, Outage where the account cannot be written.
+        Raises ValueError if there is no such limit, Outage if the account cannot be written.
         """
         more = Spend.of(tokens=tokens, usd=usd)
         limit = self._limits.get(scope, Spend())
@@ -146,7 +146,7 @@ class Budget:
             return self._state(scope)
 
     def close(self) -> None:
-        """Close the file. What is still reserved counts as presumed from now on."""
+        """Close the file. Open reservations are presumed spent from now on."""
         self._db.close()
         if self._owners:
             self._owners.leave()
@@ -172,7 +172,7 @@ class Budget:
             log.warning("%s; a call goes on counting with what was predicted", error)
 
     def _presume(self) -> None:
-        """Move what dead processes had reserved to what is presumed."""
+        """Turn the reservations of dead processes into presumed spending."""
         if not self._owners:
             return
         with self._transaction():

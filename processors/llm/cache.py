@@ -1,4 +1,4 @@
-"""Replies that were paid for once, kept on disk within a bound and found again by their request."""
+"""A bounded cache on disk of replies that were paid for, found by their request."""
 
 import logging
 import sqlite3
@@ -24,27 +24,27 @@ _SCHEMA = """
     CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, used INTEGER, reply BLOB);
     CREATE INDEX IF NOT EXISTS longest_unused ON replies (used);
 """
-# `used` counts uses: it needs no clock, which processes might not share.
+# `used` counts uses, because processes might not share a clock.
 _READ = "UPDATE replies SET used = (SELECT max(used) + 1 FROM replies) WHERE key = ? RETURNING reply"
 _WRITE = "INSERT OR REPLACE INTO replies VALUES (?, (SELECT coalesce(max(used), 0) + 1 FROM replies), ?)"
 _EVICT = "DELETE FROM replies WHERE rowid = (SELECT rowid FROM replies ORDER BY used LIMIT 1)"
 
 
 def request_key(endpoint: EndpointConfig, request: ChatRequest) -> str:
-    """What makes two requests the same: where they go, the model there, and every field. 32 hexadecimal digits.
+    """Return 32 hexadecimal digits that are equal for equal requests: same URL, same model there, same fields.
 
-    The order of keys in `json_schema` counts, since a model writes the properties in that order.
+    The order of keys in `json_schema` matters, since a model writes the properties in that order.
     """
     asked = orjson.dumps([endpoint.url.rstrip("/"), endpoint.model, request])
     return blake2b(asked, digest_size=16).hexdigest()
 
 
 class ResponseCache:
-    """A file of replies for several processes at once; the longest unused go when it has grown to `max_bytes`.
+    """A file of replies, shared by several processes; at `max_bytes` the longest unused are evicted.
 
-    It never stands in the way of a call: whatever is wrong with the file is a miss, and one warning. A broken file is
-    moved to ``<name>.aside-<n>`` and a new one is begun. It does not wait for the disk (``synchronous=OFF``): a reply
-    that is lost when the machine fails is asked for again. Not for two threads at once.
+    The cache never prevents a call: any fault of the file is a miss and is logged once. A broken file is moved to
+    ``<name>.aside-<n>`` and replaced by a new one. Writes do not wait for the disk (``synchronous=OFF``): if a reply is
+    lost when the machine fails, it is requested again. Not safe for two threads at once.
     """
 
     def __init__(self, path: Path, max_bytes: int) -> None:
@@ -56,12 +56,12 @@ class ResponseCache:
         self._warned: set[str] = set()
 
     def get(self, key: str) -> Completion | None:
-        """The reply to a request, as `cached` and for nothing; None where there is none."""
+        """Return the reply to a request, marked `cached` and with cost 0, or None if there is none."""
         reply = self._tried(lambda db: _read(db, key))
         return replace(reply, cached=True, cost_usd=0.0) if reply else None
 
     def put(self, key: str, completion: Completion) -> None:
-        """Keep a reply; one that is larger than the whole cache is not kept."""
+        """Store a reply, unless it is larger than the whole cache."""
         self._tried(lambda db: self._write(db, key, orjson.dumps(completion)))
 
     def close(self) -> None:
@@ -90,7 +90,7 @@ class ResponseCache:
             self._warn(str(error))
             if is_broken(error):
                 self._begin_anew()
-        except (OSError, ValueError, TypeError) as error:  # no directory; a reply that is not, or cannot be, JSON
+        except (OSError, ValueError, TypeError) as error:  # no directory; a reply that is or would be no JSON
             self._warn(type(error).__name__)
         return None
 
@@ -103,7 +103,7 @@ class ResponseCache:
         return self._db
 
     def _begin_anew(self) -> None:
-        """Set the broken file aside, unless another process has done so."""
+        """Move the broken file aside, unless another process has done so."""
         self.close()
         with suppress(OSError):
             if self._path.stat().st_ino == self._inode:
@@ -128,12 +128,12 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _read(db: sqlite3.Connection, key: str) -> Completion | None:
-    rows = db.execute(_READ, (key,)).fetchall()  # all of them: the statement ends, and with it the transaction
+    rows = db.execute(_READ, (key,)).fetchall()  # fetch all rows, so that the statement and its transaction end
     return Completion(**orjson.loads(rows[0][0])) if rows else None
 
 
 def _bytes(db: sqlite3.Connection) -> int:
-    """The size of the file, less the pages that await re-use."""
+    """Return the size of the file, less the pages that await re-use."""
     size, pages, unused = (
         db.execute(f"PRAGMA {it}").fetchone()[0] for it in ("page_size", "page_count", "freelist_count")
     )

@@ -1,4 +1,4 @@
-"""A chat completion: what is asked of a model, and what came back."""
+"""A chat completion: the request to a model, and its reply."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from schemas import Message
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatRequest:
-    """One request, whichever endpoint will serve it.
+    """One request, independent of the endpoint that will serve it.
 
     `max_tokens` bounds the reply, reasoning included. `json_schema` asks for a reply that fits it (structured outputs).
-    Equal requests have one cached reply: who wants another one gives another `seed`.
+    Equal requests share one cached reply; for a different one, set another `seed`.
     """
 
     messages: tuple[Message, ...]
@@ -32,12 +32,12 @@ class ChatRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """One reply. `reasoning` is what a thinking model said before it (``reasoning_content``, ``<think>``), kept apart.
+    """One reply. `reasoning` is the text that a thinking model writes first (``reasoning_content``, ``<think>``).
 
-    `finish_reason` is the endpoint's own word: ``stop``, ``length`` (cut off at `max_tokens`), ``content_filter``, ….
-    `endpoint` is the name in the settings, `model` the endpoint's word for its model. Tokens are as the endpoint counts
-    them, reasoning included; `cost_usd` follows from the endpoint's prices. A `cached` reply cost nothing this time:
-    its `cost_usd` is 0, its tokens and `seconds` are those of the call that was paid for.
+    `finish_reason` is as the endpoint gives it: ``stop``, ``length`` (cut off at `max_tokens`), ``content_filter``, ….
+    `endpoint` is the name in the settings, `model` the endpoint's name for its model. Tokens are as the endpoint counts
+    them, reasoning included; `cost_usd` follows from the endpoint's prices. A `cached` reply costs nothing: its
+    `cost_usd` is 0, its tokens and `seconds` are those of the call that was paid for.
     """
 
     text: str

@@ -1,4 +1,4 @@
-"""The client that stages call: a reply for a request, from the first endpoint of a route that gives one."""
+"""The client of the stages: it returns a reply from the first endpoint of a route that gives one."""
 
 import asyncio
 import random
@@ -20,11 +20,11 @@ from processors.llm.retrying import LOOK_AGAIN_S, MAX_ATTEMPTS, RetryBudget, wai
 from processors.llm.usage import EndpointUsage
 
 CACHED_REASONS = ("stop", "length")
-"""Replies with another finish reason are not kept: another try may end well."""
+"""Replies with another finish reason are not cached, because another attempt may succeed."""
 
 
 class Models(Protocol):
-    """What stages are written against."""
+    """The interface that stages use."""
 
     async def complete(self, request: ChatRequest, route: Sequence[str], *, stage: str) -> Completion:
         """See `Client.complete`."""
@@ -32,11 +32,11 @@ class Models(Protocol):
 
 
 class Client:
-    """Chat completions from several endpoints, for one event loop and as many calls at a time as there are.
+    """Chat completions from several endpoints, for one event loop and any number of calls at a time.
 
-    Each endpoint is asked for as much as it bears: concurrency adapts, a 429 pauses it, a breaker leaves it alone while
-    it fails, rate limits and the budget are kept before anything is sent. Retries of all calls together are paid for by
-    successes: where 30 % of the requests or fewer fail, requests stay below 1.5 times the successes.
+    Each endpoint gets as many calls as it can bear: concurrency adapts, a 429 pauses it, a breaker stops calls while it
+    fails. Rate limits and the budget are checked before anything is sent. Successes pay for the retries of all calls
+    together: if at most 30 % of the requests fail, requests stay below 1.5 times the successes.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Client:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         rng: random.Random | None = None,
     ) -> None:
-        """`keys` by the endpoint's name; a name without one sends none. `transport` replaces the network."""
+        """`keys` are by the endpoint's name; an endpoint without one gets no key. `transport` replaces the network."""
         self._rng = rng or random.Random()  # noqa: S311
         self._sleep = sleep
         self._cache = cache
@@ -71,20 +71,20 @@ class Client:
         }
 
     async def complete(self, request: ChatRequest, route: Sequence[str], *, stage: str) -> Completion:
-        """The reply to `request`, from the cache or from the endpoints named in `route`, in order of failover.
+        """Return the reply to `request`, from the cache or from the endpoints named in `route`, in order of failover.
 
-        Raises InvalidSample where the request itself is refused; Transient where the attempts are used up; Outage where
-        no endpoint of the route can be used now, which includes a budget that is spent (`BudgetSpent`).
+        Raises InvalidSample if the request itself is refused, Transient if the attempts are used up, and Outage if no
+        endpoint of the route can be used now, or if its budget is spent (`BudgetSpent`).
         """
         endpoints = [self._endpoints[name] for name in route]
         return self._cached(request, endpoints) or await self._called(request, endpoints, stage)
 
     def usage(self) -> dict[str, EndpointUsage]:
-        """What was asked of each endpoint since the client was opened, and how it is now."""
+        """Return the requests made to each endpoint since the client was opened, and its present state."""
         return {name: endpoint.usage() for name, endpoint in self._endpoints.items()}
 
     async def aclose(self) -> None:
-        """Close all connections. Calls that are under way are the caller's to end first."""
+        """Close all connections. The caller ends calls in flight first."""
         for endpoint in self._endpoints.values():
             await endpoint.aclose()
 
@@ -95,7 +95,7 @@ class Client:
             try:
                 completion = await endpoint.attempt(request, stage, again=again)
             except TurnedAway:
-                pass  # what closed the endpoint is known there: the next look sees it, or waits there for its turn
+                pass  # the endpoint knows why it closed: the next turn of the loop sees that, or waits there
             except (RateLimited, EndpointUnusable):
                 again = True
             except BudgetSpent as error:
@@ -115,7 +115,7 @@ class Client:
     async def _before_retry(
         self, endpoints: Sequence[Endpoint], failures: int, spent: Mapping[str, BudgetSpent]
     ) -> None:
-        """Wait for a retry that is paid for, then with jitter. Raises as `_usable` where no endpoint is left."""
+        """Wait until successes pay for a retry, then with jitter. Raises as `_usable` if no endpoint is left."""
         while not self._retries.take():
             _usable(endpoints, failures, spent)
             await self._sleep(LOOK_AGAIN_S * self._rng.uniform(0.5, 1.5))
@@ -135,7 +135,7 @@ class Client:
 
 
 def _usable(endpoints: Sequence[Endpoint], failures: int, spent: Mapping[str, BudgetSpent]) -> Endpoint:
-    """The endpoint for the next attempt: the first that can be used; after a failure the one after it, and so on."""
+    """Return the endpoint for the next attempt: the first usable one; after a failure the next one, and so on."""
     left = [endpoint for endpoint in endpoints if endpoint.name not in spent]
     usable = [endpoint for endpoint in left if not endpoint.closed_s()]
     if usable:

@@ -1,12 +1,12 @@
-"""How many calls an endpoint bears at a time, found out by asking: slow start, then AIMD, as in TCP (RFC 5681).
+"""The number of calls that an endpoint bears at a time, found by slow start and AIMD, as in TCP (RFC 5681).
 
 ==============  =====================================================================================================
 a success       one more call at a time up to the threshold; above it `STEP` of the ceiling for as many successes
                 as there are slots
-a 429           once per round trip: the threshold is half of what it was, one call at a time, and nobody starts until
-                the pause that the endpoint asked for is over. Success after success leads back to the threshold.
-a timeout       less by half of the share of timeouts among as many calls as there are slots, once that share is above
-                `STRAY_TIMEOUTS`: a few stray ones are no congestion, all of them halve the limit
+a 429           once per round trip: the threshold is halved, the limit is one call at a time, and no call starts until
+                the pause that the endpoint asked for is over. Successes raise the limit to the threshold again.
+a timeout       once the share of timeouts among as many calls as there are slots is above `STRAY_TIMEOUTS`, the limit
+                falls by half of that share: a few stray ones are no congestion, all of them halve the limit
 ==============  =====================================================================================================
 """
 
@@ -23,19 +23,19 @@ from processors.waiting import backoff_s
 log = logging.getLogger(__name__)
 
 START = 16
-"""Calls at a time before anything is known about the endpoint."""
+"""Calls at a time for an endpoint that has not been tried."""
 STEP = 1 / 16
 """Additive increase, as a share of the ceiling."""
 STRAY_TIMEOUTS, FEWEST_JUDGED = 0.2, 10
-"""Share of timeouts that leaves the limit alone, and the fewest calls that are judged together."""
+"""The share of timeouts that leaves the limit unchanged, and the fewest calls that are judged together."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 15.0
-"""After a 429 that gives no time, or too short a one: doubled until a call succeeds."""
+"""The pause after a 429 that names none, or one that is too short; doubled until a call succeeds."""
 PATIENCE_S = 5.0
-"""Calls wait out a pause up to this long in their place; for a longer one they go elsewhere."""
+"""Calls wait out a pause up to this long in the queue; for a longer one they go to another endpoint."""
 
 
 class TurnedAway(Exception):
-    """The endpoint has closed for long; whoever waited goes elsewhere."""
+    """The endpoint has closed for long; calls that wait for it go to another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,10 @@ class Slot:
 
 
 class AdaptiveLimit:
-    """Slots for calls, first come first served, as many at a time as the endpoint has shown to bear: `limit`.
+    """Slots for calls, first come first served, up to `limit`: the calls at a time that the endpoint has borne.
 
-    `ceiling` is never passed. Whoever acquires a slot ends it with exactly one of `succeeded`, `limited`, `timed_out`
-    and `failed` (a cancelled call too).
+    `limit` never exceeds `ceiling`. Each slot is ended by exactly one of `succeeded`, `limited`, `timed_out` and
+    `failed` (a cancelled call too).
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class AdaptiveLimit:
 
     @property
     def in_flight(self) -> int:
-        """Slots that are taken."""
+        """Slots in use."""
         return self._in_flight
 
     @property
@@ -90,11 +90,11 @@ class AdaptiveLimit:
         return len(self._waiting)
 
     def paused_s(self) -> float:
-        """Seconds until calls may start again; 0 where nothing holds them."""
+        """Return the seconds until calls may start again, or 0 if there is no pause."""
         return max(0.0, self._open_at - self._clock())
 
     async def acquire(self) -> Slot:
-        """Wait for the turn. Raises TurnedAway where the endpoint closes for long meanwhile."""
+        """Wait for a slot. Raises TurnedAway if the endpoint closes for long meanwhile."""
         if self._waiting or not self._free():
             await self._queue()
         else:
@@ -102,16 +102,16 @@ class AdaptiveLimit:
         return Slot(self._round)
 
     def succeeded(self, slot: Slot) -> None:
-        """A reply came."""
+        """Record a reply."""
         self._pauses = 0
         step = 1.0 if self._limit < self._threshold else max(1.0, STEP * self._ceiling) / self._limit
         self._limit = min(self._limit + step, float(self._ceiling))
         self._end(timed_out=False)
 
     def limited(self, slot: Slot, retry_after_s: float) -> None:
-        """The endpoint asked for less (429)."""
+        """Record that the endpoint asked for fewer calls (429)."""
         if slot.round == self._round:
-            if self._limit > 1:  # a lone probe says nothing about how many would have been too many
+            if self._limit > 1:  # a lone probe does not tell how many calls would have been too many
                 self._threshold = max(1.0, self._limit / 2)
             self._limit = 1.0
             self._round += 1
@@ -122,15 +122,15 @@ class AdaptiveLimit:
         self._end(timed_out=False)
 
     def timed_out(self, slot: Slot) -> None:
-        """No reply came in time."""
+        """Record that no reply arrived in time."""
         self._end(timed_out=True)
 
     def failed(self, slot: Slot) -> None:
-        """The call ended in a way that says nothing about how much the endpoint bears."""
+        """Record that the call ended in a way that tells nothing about the endpoint's capacity."""
         self._end(timed_out=False)
 
     def turn_away(self) -> None:
-        """Send everybody who waits elsewhere."""
+        """Send all waiting calls to another endpoint."""
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():
@@ -147,7 +147,7 @@ class AdaptiveLimit:
         except asyncio.CancelledError:
             if turn in self._waiting:
                 self._waiting.remove(turn)
-            elif not turn.cancelled() and turn.exception() is None:  # the slot was ours already
+            elif not turn.cancelled() and turn.exception() is None:  # the slot was assigned already
                 self._in_flight -= 1
                 self._admit()
             raise
@@ -169,7 +169,7 @@ class AdaptiveLimit:
     def _pause(self, retry_after_s: float) -> None:
         longest = backoff_s(self._pauses, FIRST_PAUSE_S, LONGEST_PAUSE_S)
         if self._pauses == 1 and self._in_flight > 1:
-            longest = 0.0  # the others end first: that is pause enough, if they end well
+            longest = 0.0  # the other calls end first, which is pause enough if they succeed
         seconds = max(retry_after_s, longest * self._rng.uniform(0.5, 1.0))
         if seconds > PATIENCE_S:
             log.info("%s asks for less: no call for %.1f s, then few", self._name, seconds)
@@ -184,7 +184,7 @@ class AdaptiveLimit:
         self._alarm = asyncio.get_running_loop().call_later(self.paused_s(), self._admit)
 
     def _admit(self) -> None:
-        if self._waiting and (early_s := self.paused_s()):  # the loop's timer may go off a moment too soon
+        if self._waiting and (early_s := self.paused_s()):  # the loop's timer may fire a moment too soon
             if self._alarm is None or self._alarm.when() <= asyncio.get_running_loop().time():
                 self._alarm = asyncio.get_running_loop().call_later(early_s, self._admit)
             return

@@ -1,4 +1,4 @@
-"""One endpoint with all that guards it: its slots, breaker, rate limits and account."""
+"""One endpoint with its guards: slots, breaker, rate limits and account."""
 
 import asyncio
 import logging
@@ -24,12 +24,12 @@ from processors.text.token_estimate import estimated_tokens
 log = logging.getLogger(__name__)
 
 UNUSABLE_S = 60.0
-"""How long an endpoint that refuses the key or the model is left alone: a person has to do something."""
-_TOKENS_PER_MESSAGE = 4  # what chat templates put around one, about
+"""Seconds without calls after an endpoint refuses the key or the model, because a person has to fix that."""
+_TOKENS_PER_MESSAGE = 4  # about as many as chat templates put around a message
 
 
 class Endpoint:
-    """Makes single attempts, each when its turn has come, and keeps account of them."""
+    """Makes single attempts, each in its turn, and counts them."""
 
     def __init__(
         self,
@@ -56,20 +56,20 @@ class Endpoint:
         self._trouble = ""
 
     def closed_s(self) -> float:
-        """Seconds after which it makes sense to come again; 0 where a call may come now, if only to wait a little."""
+        """Return the seconds after which to try again, or 0 if a call may start now, perhaps after a short wait."""
         paused_s = self._limit.paused_s()
         unusable_s = max(0.0, self._unusable_until - self._clock())
         return max(self._breaker.closed_off_s(), unusable_s, paused_s if paused_s > PATIENCE_S else 0.0)
 
     def trouble(self) -> str:
-        """The last failure, in words for a person."""
+        """Describe the last failure for a person."""
         return f"{self.name}: {self._trouble or 'not tried'}"
 
     async def attempt(self, request: ChatRequest, stage: str, *, again: bool = False) -> Completion:
-        """One attempt, at its turn; `again` where the same call has had one before.
+        """Make one attempt, in its turn; `again` if the same call was attempted before.
 
-        Raises AttemptFailed, TurnedAway where it is not to be made here now, BudgetSpent. Cancelled or not, it gives
-        back all that it took.
+        Raises AttemptFailed, BudgetSpent, or TurnedAway if the attempt should not be made here now. In every case, also
+        if it is cancelled, it gives back its slot and its reservations.
         """
         slot = await self._limit.acquire()
         admission = self._breaker.admit()
@@ -91,7 +91,7 @@ class Endpoint:
         return completion
 
     def usage(self) -> EndpointUsage:
-        """Counts and state, now."""
+        """Return the present counts and state."""
         counts = self.counts
         return EndpointUsage(
             requests=counts.requests,
@@ -114,10 +114,10 @@ class Endpoint:
         await self._http.aclose()
 
     async def _accounted(self, request: ChatRequest, stage: str, again: bool) -> Completion:
-        """One exchange under the budget and the rate limits.
+        """Make one exchange under the budget and the rate limits.
 
-        What may have been billed without our seeing the reply (cancelled, timed out, cut off) counts as it was
-        predicted, at its worst: the budget is hard, and what the endpoint generated until then is not known.
+        If it may have been billed without a reply (cancelled, timed out, cut off), its predicted, highest cost is
+        counted: the budget is hard, and the tokens generated until then are unknown.
         """
         tokens_in, limit = predicted_tokens_in(request), request.max_tokens
         usd = self.config.cost_usd(tokens_in, limit)
@@ -140,7 +140,7 @@ class Endpoint:
 
     async def _rated(self, tokens_in: int, tokens_out: int) -> None:
         await self._rates.acquire(tokens_in, tokens_out)
-        if self._limit.paused_s():  # it asked for less while this call waited for its rate
+        if self._limit.paused_s():  # the endpoint asked for fewer calls while this one waited for its rate
             raise TurnedAway
 
     async def _exchange(self, request: ChatRequest, tokens_in: int) -> Completion:
@@ -181,7 +181,7 @@ class Endpoint:
             self._breaker.ended(admission)
             self._give_up(fault)
         else:
-            self._breaker.succeeded(admission)  # it answers, if only with a no
+            self._breaker.succeeded(admission)  # it answers, even if it refuses
 
     def _give_up(self, fault: EndpointUnusable) -> None:
         self._trouble = (
@@ -195,7 +195,7 @@ class Endpoint:
 
 
 def predicted_tokens_in(request: ChatRequest) -> int:
-    """About how many tokens the endpoint will count as prompt, from lengths alone."""
+    """Estimate how many tokens the endpoint will count as prompt, from lengths alone."""
     texts = [message.content for message in request.messages]
     schema = estimated_tokens(orjson.dumps(request.json_schema).decode()) if request.json_schema else 0
     return schema + sum(estimated_tokens(text) + _TOKENS_PER_MESSAGE for text in texts)

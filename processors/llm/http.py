@@ -1,4 +1,4 @@
-"""One attempt: a chat request as HTTP, its deadlines, and its reply or what went wrong."""
+"""One attempt: a chat request over HTTP with its deadlines, and its reply or its failure."""
 
 import asyncio
 from typing import Any
@@ -21,10 +21,10 @@ from processors.llm.reply import EventStream, Reply, parse_json
 
 
 class ChatHttp:
-    """Sends chat requests to one endpoint, each once. As many at a time as the caller lets through."""
+    """Sends each chat request once, to one endpoint. The caller bounds the requests in flight."""
 
     def __init__(self, config: EndpointConfig, key: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        """An empty `key` sends none. `transport` replaces the network."""
+        """If `key` is empty, none is sent. `transport` replaces the network."""
         self._config = config
         self._client = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {key}"} if key else {},
@@ -36,7 +36,7 @@ class ChatHttp:
         self._asking = asyncio.Lock()
 
     async def model(self) -> str:
-        """The model's name there: the configured one, else the first that the endpoint lists, which is asked once.
+        """Return the model's name there: the configured one, or the first that the endpoint lists, asked for once.
 
         Raises AttemptFailed.
         """
@@ -46,7 +46,7 @@ class ChatHttp:
         return self._model
 
     async def send(self, request: ChatRequest) -> Reply:
-        """The complete reply to one request. Raises AttemptFailed."""
+        """Return the complete reply to one request. Raises AttemptFailed."""
         body = body_of(request, await self.model(), self._config)
         try:
             async with asyncio.timeout(self._config.total_s):
@@ -82,7 +82,7 @@ class ChatHttp:
 
 
 def body_of(request: ChatRequest, model: str, config: EndpointConfig) -> dict[str, Any]:
-    """The JSON of a request. What is not asked for is left out: not every server knows every field."""
+    """Build the JSON of a request. Fields that are not set are left out: not every server knows every field."""
     body: dict[str, Any] = {
         "model": model,
         "messages": [{"role": message.role, "content": message.content} for message in request.messages],
@@ -106,7 +106,7 @@ async def _read(response: httpx.Response) -> Reply:
     if response.status_code != 200:
         raise fault_of(response.status_code, response.headers, await response.aread())
     if "text/event-stream" not in response.headers.get("content-type", ""):
-        return parse_json(await response.aread())  # also from a server that was asked to stream, and does not
+        return parse_json(await response.aread())  # also from a server that ignores the request to stream
     events = EventStream()
     async for data in response.aiter_bytes():
         events.feed(data)
@@ -114,7 +114,7 @@ async def _read(response: httpx.Response) -> Reply:
 
 
 def _fault(error: Exception) -> AttemptFailed:
-    """What an error of httpx means; its text is left out, only its name is kept."""
+    """Convert an error of httpx; only its name is kept, because its text may hold the request."""
     name = type(error).__name__
     if isinstance(error, httpx.ConnectError):
         return Unreachable("no connection")

@@ -1,4 +1,4 @@
-"""What an endpoint replied, from JSON or from server-sent events, whatever the endpoint leaves out or adds."""
+"""An endpoint's reply, from JSON or from server-sent events; missing and additional fields are tolerated."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,14 +9,14 @@ import orjson
 from processors.llm.faults import BrokenReply, fault_in
 
 UNKNOWN = "unknown"
-"""The finish reason of a complete reply that gives none."""
+"""The finish reason of a complete reply that names none."""
 
 _DATA, _DONE, _OPEN, _CLOSE = b"data:", b"[DONE]", "<think>", "</think>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """A complete reply. Token counts are those of the endpoint; 0 where it gave none."""
+    """A complete reply. Token counts are those of the endpoint, 0 if it gave none."""
 
     text: str
     reasoning: str
@@ -27,7 +27,7 @@ class Reply:
 
 
 def parse_json(body: bytes) -> Reply:
-    """The reply in the body of a response. Raises AttemptFailed: `BrokenReply`, or what an ``error`` in it means."""
+    """Parse the body of a response. Raises AttemptFailed: `BrokenReply`, or the meaning of an ``error`` in the body."""
     parts = _Parts()
     parts.add(_loads(body), "message")
     if not parts.chosen:
@@ -36,7 +36,7 @@ def parse_json(body: bytes) -> Reply:
 
 
 class EventStream:
-    """The reply in a stream of events: `feed` its bytes as they come, then ask for the `reply`."""
+    """The reply in a stream of events: pass its bytes to `feed` as they arrive, then call `reply`."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -50,7 +50,7 @@ class EventStream:
             self._line(line.strip())
 
     def reply(self) -> Reply:
-        """The reply, at the end of the stream. Raises BrokenReply where the stream ended before the reply did."""
+        """Return the reply at the end of the stream. Raises BrokenReply if the stream ended before the reply did."""
         self._line(self._rest.strip())
         if not (self._done or self._parts.finish_reason):
             raise BrokenReply("the stream ended before the reply did")
@@ -60,7 +60,7 @@ class EventStream:
 
     def _line(self, line: bytes) -> None:
         if not line.startswith(_DATA):
-            return  # a comment that keeps the connection alive, the name of an event, an empty line
+            return  # a comment that keeps the connection alive, the name of an event, or an empty line
         data = line.removeprefix(_DATA).strip()
         if data == _DONE:
             self._done = True
@@ -114,10 +114,10 @@ class _Parts:
 
 
 def split_thought(text: str) -> tuple[str, str]:
-    """Reasoning and answer: what stands in ``<think>…</think>`` at the beginning, and the rest.
+    """Split a text into reasoning, in ``<think>…</think>`` at its beginning, and the answer after it.
 
-    Some chat templates put the opening tag into the prompt, so it may be missing. Without the closing one, all that was
-    said is reasoning.
+    Some chat templates put the opening tag into the prompt, so it may be missing. If the closing tag is missing, all
+    text is reasoning.
     """
     opened = text.lstrip().startswith(_OPEN)
     before, closed, after = text.partition(_CLOSE)
@@ -139,7 +139,7 @@ def _loads(raw: bytes) -> Mapping[str, Any]:
 
 
 def _text(content: object) -> str:
-    """Text of a message's content: a string, null, or a list of parts."""
+    """Return the text of a message's content: a string, null, or a list of parts."""
     if content is None or isinstance(content, str):
         return content or ""
     if isinstance(content, list):

@@ -1,4 +1,4 @@
-"""Which endpoints serve a request: the first route that matches, and in it the order in which endpoints are asked."""
+"""The endpoints that serve a request: the first matching route, and the order in which its endpoints are tried."""
 
 import hashlib
 from collections.abc import Sequence
@@ -9,13 +9,13 @@ from processors.llm.config import Route
 
 
 class NoRoute(InvalidSample):
-    """The settings have no route for such a request: a dead letter, to be replayed when they have one."""
+    """The settings have no route for this request; it becomes a dead letter, to be replayed once they have one."""
 
 
 def choose(routes: Sequence[Route], *, stage: str, task_type: str, language: str) -> Route:
-    """The first route that matches. An empty `task_type` or `language` is unknown and matches only where all do.
+    """Return the first matching route. An empty `task_type` or `language` is unknown; only routes for all match it.
 
-    Raises NoRoute, which names all three, where none matches.
+    Raises NoRoute, which names all three, if none matches.
     """
     for route in routes:
         if (
@@ -35,10 +35,11 @@ def _matches(wanted: tuple[str, ...], given: str) -> bool:
 
 
 def order(route: Route, key: str) -> tuple[str, ...]:
-    """The route's endpoints in the order of failover for the request `key`.
+    """Return the route's endpoints in the order of failover for the request `key`.
 
     With weights the first one is drawn in their proportion by a hash of `key`, and the others follow in the route's
-    order. Equal keys give equal orders: what is asked again after a crash is asked where its reply is in the cache.
+    order. Equal keys give equal orders, so a request repeated after a crash goes to the endpoint whose reply is in the
+    cache.
     """
     if not route.weights:
         return route.endpoints
@@ -47,7 +48,7 @@ def order(route: Route, key: str) -> tuple[str, ...]:
 
 
 def _drawn(weights: Sequence[float], key: str) -> int:
-    """The index whose share of [0, sum of weights) holds the point that `key` hashes to; never one of weight 0."""
+    """Return the index whose share of [0, sum of weights) holds the point that `key` hashes to, never of weight 0."""
     digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     point = int.from_bytes(digest) / 2**64 * sum(weights)
     reached = accumulate(weights)

@@ -1,4 +1,4 @@
-"""Tokens and money, and how much of a scope's limit is taken. What `processors.llm.budget` counts with."""
+"""Tokens and money, and the amounts of one scope: the arithmetic of `processors.llm.budget`."""
 
 import math
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ class Spend:
 
     @classmethod
     def of(cls, *, tokens: int, usd: float) -> "Spend":
-        """From a price in dollars, rounded to a billionth. Raises ValueError where one is negative or not finite."""
+        """Convert a price in dollars, rounded to a billionth. Raises ValueError if one is negative or not finite."""
         if tokens < 0 or not 0 <= usd < math.inf:
             raise ValueError(f"{tokens} tokens and {usd} usd: both must be finite and not negative")
         return cls(tokens, round(usd * _NANO))
@@ -38,51 +38,53 @@ class Spend:
         return Spend() - self
 
     def raised_by(self, more: "Spend") -> "Spend":
-        """As a limit: no limit (0) stays none."""
+        """Return this limit raised by `more`; no limit (0) stays no limit."""
         return Spend(self.tokens and self.tokens + more.tokens, self.nano_usd and self.nano_usd + more.nano_usd)
 
     def counted(self, unit: Unit) -> int:
-        """In one unit, as a whole number: tokens, or billionths of a dollar."""
+        """Return the amount in one unit, as a whole number: tokens, or billionths of a dollar."""
         return self.tokens if unit == "tokens" else self.nano_usd
 
     def described(self, unit: Unit) -> str:
-        """In one unit, for a person."""
+        """Return the amount in one unit, for a person."""
         return f"{self.tokens} tokens" if unit == "tokens" else f"{self.usd:.6g} usd"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScopeState:
-    """How much of one scope is taken: ``total``, ``stage:NAME`` or ``endpoint:NAME``."""
+    """The limit and the amounts of one scope: ``total``, ``stage:NAME`` or ``endpoint:NAME``."""
 
     scope: str
     limit: Spend = field(default_factory=Spend)
-    """What may be taken, raises included; 0 in a unit is no limit."""
+    """The limit, raises included; 0 in a unit is no limit."""
     spent: Spend = field(default_factory=Spend)
-    """What finished calls took."""
+    """The cost of finished calls."""
     presumed: Spend = field(default_factory=Spend)
-    """What calls may have taken that were in flight when their process died."""
+    """An upper bound on the cost of calls that were in flight when their process died."""
     reserved: Spend = field(default_factory=Spend)
-    """What calls in flight may take at most."""
+    """An upper bound on the cost of calls in flight."""
     refused: Spend = field(default_factory=Spend)
-    """What the last call asked for, if it was refused here."""
+    """The amount that the last call wanted, if it was refused here."""
 
     @property
     def taken(self) -> Spend:
-        """What counts against the limit."""
+        """The amount counted against the limit."""
         return self.spent + self.presumed + self.reserved
 
     @property
     def left(self) -> Spend:
-        """What may still be reserved; below 0 where calls took more than predicted. Means nothing without a limit."""
+        """The amount that may still be reserved; negative after calls that cost more than predicted; void without a
+        limit.
+        """
         return self.limit - self.taken
 
     @property
     def exhausted(self) -> list[Unit]:
-        """The units in which calls are refused: nothing is left, or less than the last one refused had asked for."""
+        """The units in which calls are refused: nothing is left, or less than the last refused call wanted."""
         left, refused = self.left, self.refused
         return [u for u in UNITS if self.limit.counted(u) and left.counted(u) < max(refused.counted(u), 1)]
 
     def short_of(self, wanted: Spend) -> list[Unit]:
-        """The units in which less than `wanted` is left. Of what is free there is always enough."""
+        """Return the units in which less than `wanted` is left. A cost of 0 always fits."""
         left = self.left
         return [u for u in UNITS if self.limit.counted(u) and wanted.counted(u) > max(left.counted(u), 0)]

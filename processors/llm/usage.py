@@ -1,4 +1,4 @@
-"""What was asked of an endpoint, and what came of it: counted in a run, read at any time."""
+"""Counts of the requests to an endpoint and of their outcomes, readable at any time during a run."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -12,9 +12,9 @@ from processors.llm.chat import Completion
 class EndpointUsage:
     """The state of one endpoint and its counts since the client was opened.
 
-    `requests` were sent, `retries` of them after another attempt of the same call, `successes` were answered;
-    `failures` are counted by the words of `processors.llm.faults`. `cached` replies are in none of them. Of `estimated`
-    replies the endpoint did not give the tokens. `limit` is how many calls may be in flight now.
+    `requests` were sent; `retries` of them followed an earlier attempt of the same call; `successes` were answered;
+    `failures` are counted by the kinds of `processors.llm.faults`. `cached` replies are in none of these. For
+    `estimated` replies the endpoint gave no token counts. `limit` is the number of calls that may be in flight now.
     """
 
     requests: int
@@ -47,7 +47,7 @@ class Counts:
     cost_usd: float = 0.0
 
     def add(self, completion: Completion) -> None:
-        """A reply that was paid for."""
+        """Count a reply that was paid for."""
         self.successes += 1
         self.tokens_in += completion.tokens_in
         self.tokens_out += completion.tokens_out

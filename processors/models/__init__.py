@@ -1,1 +1,1 @@
-"""Where the files of models are, and how checkpoints are read."""
+"""The files of models: where they are, and how checkpoints are read."""

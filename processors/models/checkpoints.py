@@ -1,6 +1,6 @@
-"""Where models come from: packages that carry the files, local folders and, for other names only, the Hugging Face hub.
+"""Sources of models: packages that carry the files, local folders and, for other names only, the Hugging Face hub.
 
-Nothing here touches the network unless a name is neither a default, nor a folder, nor already downloaded.
+The network is used only if a name is neither a default, nor a folder, nor already downloaded.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from processors.durable_files import write_atomically
 from processors.models.files import CAUSAL_DEFAULT, ModelMissing, smollm2_gguf
 from processors.models.gguf_checkpoint import convert
 
-_CONVERSION = 1  # counts changes of gguf_checkpoint.py that change what it writes
+_CONVERSION = 1  # raised by each change of gguf_checkpoint.py that changes its output
 _HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
 
 
@@ -51,14 +51,14 @@ def load_causal(name: str, cache: Path, *, dtype: torch.dtype, device: str) -> C
 
 
 def causal_folder(name: str, cache: Path) -> Path:
-    """The local checkpoint folder of the causal model `name`, made or downloaded first where need be."""
+    """Return the local checkpoint folder of the causal model `name`; convert or download it first if necessary."""
     if name == CAUSAL_DEFAULT:
         return _converted(smollm2_gguf(), cache)
     return Path(name) if Path(name).is_dir() else _hub_folder(name)
 
 
 def weights_hash(folder: Path, cache: Path) -> str:
-    """First 16 hexadecimal digits of the SHA-256 over the weight files of `folder`, in the order of their names.
+    """Return the first 16 hexadecimal digits of the SHA-256 over the weight files of `folder`, ordered by name.
 
     The digest is kept in `cache` under the files' names, sizes and times, so that it is computed once per checkpoint.
     """
@@ -82,7 +82,7 @@ def _sha256(files: list[Path]) -> str:
 
 
 def _converted(source: Path, cache: Path) -> Path:
-    """The checkpoint folder made of the GGUF file `source`; one process converts, the others wait for it."""
+    """Convert the GGUF file `source` to a checkpoint folder; one process converts, the others wait for it."""
     folder = cache / f"{CAUSAL_DEFAULT}-{_CONVERSION}"
     if folder.exists():
         return folder
@@ -90,7 +90,7 @@ def _converted(source: Path, cache: Path) -> Path:
     with FileLock(cache / f"{folder.name}.lock"):
         if not folder.exists():
             draft = cache / f"{folder.name}.partial"
-            shutil.rmtree(draft, ignore_errors=True)  # what a killed process left
+            shutil.rmtree(draft, ignore_errors=True)  # left by a killed process
             draft.mkdir()
             convert(source, draft)
             draft.rename(folder)
@@ -98,12 +98,12 @@ def _converted(source: Path, cache: Path) -> Path:
 
 
 def _hub_folder(name: str) -> Path:
-    """The folder of the hub model `name`, downloaded only where it is not in the hub's own cache yet."""
+    """Return the folder of the hub model `name`; download it if the hub's own cache lacks it."""
     try:
         return Path(snapshot_download(name, allow_patterns=_HUB_FILES, local_files_only=True))
     except LocalEntryNotFoundError:
         pass
-    except ValueError as error:  # HFValidationError: not a name that the hub could have
+    except ValueError as error:  # HFValidationError: the hub allows no such name
         raise ModelMissing(f"model {name!r} is neither {CAUSAL_DEFAULT!r}, nor a folder, nor a hub name") from error
     try:
         return Path(snapshot_download(name, allow_patterns=_HUB_FILES))

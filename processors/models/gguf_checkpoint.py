@@ -1,8 +1,8 @@
 """From a GGUF file of a Llama model to a transformers checkpoint folder: float32 weights and the exact tokenizer.
 
 transformers reads GGUF too, but takes 20 s for this model, needs accelerate, and builds the tokenizer of Llama 2 around
-a byte-level vocabulary. The few steps here are those of llama.cpp's ``convert_hf_to_gguf.py``, backwards; a test holds
-that the weights are equal bit by bit to what transformers reads.
+a byte-level vocabulary. The few steps here invert those of llama.cpp's ``convert_hf_to_gguf.py``; a test verifies that
+the weights are equal bit by bit to those that transformers reads.
 """
 
 from pathlib import Path
@@ -73,7 +73,7 @@ def _config(field: dict[str, Any]) -> Any:
 
 
 def _name(name: str) -> str:
-    """The transformers name of a GGUF tensor: ``blk.0.attn_q.weight`` is ``model.layers.0.self_attn.q_proj.weight``."""
+    """Convert a GGUF name: ``blk.0.attn_q.weight`` is ``model.layers.0.self_attn.q_proj.weight`` in transformers."""
     if name in _TOP:
         return _TOP[name]
     _, layer, part, weight = name.split(".")
@@ -81,7 +81,7 @@ def _name(name: str) -> str:
 
 
 def _weight(tensor: Any, config: Any) -> NDArray[np.float32]:
-    """The tensor as float32, query and key rows in the order of the rotary embedding of transformers.
+    """Return the tensor as float32, query and key rows in the order of the rotary embedding of transformers.
 
     GGUF keeps the two halves of each head interleaved (``LlamaModel.permute`` of llama.cpp).
     """
@@ -98,7 +98,7 @@ def _tokenizer(field: dict[str, Any]) -> Any:
     tokens = field["tokenizer.ggml.tokens"]
     merges = [tuple(merge.split(" ")) for merge in field["tokenizer.ggml.merges"]]
     tokenizer = Tokenizer(models.BPE({token: index for index, token in enumerate(tokens)}, merges))
-    # What llama.cpp calls "smollm": each digit alone, then the regular expression of GPT-2.
+    # The pre-tokenizer "smollm" of llama.cpp: each digit alone, then the regular expression of GPT-2.
     split = [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(split)
     tokenizer.decoder = decoders.ByteLevel()

@@ -1,1 +1,1 @@
-"""What a person looks at: coverage, maps, pictures, and the yield of models."""
+"""Reports for people: coverage, maps, pictures, and the yield of models."""

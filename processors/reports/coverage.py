@@ -1,4 +1,4 @@
-"""What the decided samples cover: clusters, how much of each was kept, and how varied the kept ones are."""
+"""Coverage of the decided samples: clusters, the kept share of each, and how varied the kept samples are."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ _NEIGHBOURS = 3
 
 @dataclass(slots=True)
 class Cluster:
-    """One cluster so far. `direction` is a running mean of its vectors, which follows a cluster that is re-used."""
+    """One cluster so far. `direction` is a running mean of its vectors, so it follows a cluster that is re-used."""
 
     arrivals: int = 0
     kept: int = 0
@@ -31,11 +31,11 @@ class Cluster:
 
     @property
     def mean_ifd(self) -> float | None:
-        """Mean IFD of what arrived, None where nothing has one."""
+        """Mean IFD of the arrivals, None if none of them has one."""
         return self.ifd_sum / self.ifds if self.ifds else None
 
     def add(self, sample: Sample, vector: Vector, kept: bool) -> None:
-        """Count in a sample; `example` is the last one kept, until then the last that came."""
+        """Count a sample; `example` is the last one kept, or the last arrival if none was kept."""
         self.arrivals += 1
         self.kept += kept
         if sample.score is not None and sample.score.ifd is not None:
@@ -60,7 +60,7 @@ class ClusterRow:
 
 
 class Coverage:
-    """Counts decided samples in, in any order; its memory does not grow with their number."""
+    """Counts decided samples, in any order; its memory does not grow with their number."""
 
     def __init__(self) -> None:
         self.clusters: dict[int, Cluster] = {}
@@ -69,7 +69,7 @@ class Coverage:
         self._moment = SecondMoment()
 
     def add(self, sample: Sample) -> None:
-        """Count in `sample`; one without a decision is passed over."""
+        """Count `sample`; one without a decision is ignored."""
         decision = sample.decision
         if decision is None:
             return
@@ -85,11 +85,13 @@ class Coverage:
 
     @property
     def decided(self) -> int:
-        """How many samples were decided."""
+        """Number of decided samples."""
         return self.curated + self.rejected.total()
 
     def summary(self) -> dict[str, Any]:
-        """All figures but the table: counts, shares in [0, 1], effective clusters and Vendi score of what was kept."""
+        """Return all figures but the table: counts, shares in [0, 1], effective clusters, and Vendi score of the
+        kept.
+        """
         return {
             "decided": self.decided,
             "curated": self.curated,
@@ -101,7 +103,7 @@ class Coverage:
         }
 
     def table(self, seeds: SeedVectors | None) -> list[ClusterRow]:
-        """One row per cluster, the one with the most arrivals first; labels come from the `seeds` nearest to it."""
+        """Return one row per cluster, most arrivals first; labels come from the `seeds` nearest to it."""
         order = sorted(self.clusters.items(), key=lambda item: (-item[1].arrivals, item[0]))
         return [
             ClusterRow(
@@ -117,9 +119,9 @@ class Coverage:
 
 
 def label(direction: Vector, seeds: SeedVectors) -> str:
-    """The task types of the seeds nearest to `direction`, the most frequent first: ``explanation, planning``.
+    """Name the task types of the seeds nearest to `direction`, the most frequent first: ``explanation, planning``.
 
-    Empty for a direction of another embedding model than the seeds'.
+    Empty if `direction` comes from another embedding model than the seeds.
     """
     if seeds.vectors.shape[1] != len(direction) or norm(direction) == 0.0:
         return ""

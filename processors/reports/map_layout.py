@@ -1,8 +1,8 @@
-"""Where clusters lie on a map: near each other when they are about the same, and in the same place every time.
+"""Positions of clusters on a map: similar ones near each other, and each in the same place every time.
 
 The skill library is laid out first, by exact t-SNE (van der Maaten and Hinton, JMLR 9, 2008) from its two principal
-axes; that depends on the library and the embedding model alone. Clusters are put among its seeds and then moved apart
-by the same gradient while the seeds stay where they are. So another run, or a later look, finds every topic again.
+axes; this depends only on the library and the embedding model. Clusters are then placed among its seeds and moved apart
+by the same gradient, while the seeds stay fixed. So every map, of this run or another, has each topic in one place.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ _SHARPNESS = 20.0
 
 
 def seed_layout(vectors: Vector) -> Points:
-    """Places (N, 2) of the unit `vectors` (N, D), in [-1, 1]."""
+    """Return places (N, 2) of the unit `vectors` (N, D), in [-1, 1]."""
     if len(vectors) < 4:
         return np.stack([np.linspace(-1.0, 1.0, len(vectors)), np.zeros(len(vectors))], axis=1)
     places = _descend(_affinities(vectors), _principal(vectors) * 1e-2, fixed=0, steps=_STEPS_SEEDS)
@@ -30,7 +30,7 @@ def seed_layout(vectors: Vector) -> Points:
 
 
 def cluster_layout(clusters: Vector, seeds: Vector, seed_places: Points) -> Points:
-    """Places (K, 2) of the unit vectors `clusters` (K, D) among the seeds (N, D), which have `seed_places` (N, 2)."""
+    """Return places (K, 2) of the unit vectors `clusters` (K, D) among the `seeds` (N, D) at `seed_places` (N, 2)."""
     start = among(clusters, seeds, seed_places)
     everything = np.concatenate([seeds, clusters])
     if len(everything) < 4 or not len(clusters):
@@ -43,7 +43,7 @@ def cluster_layout(clusters: Vector, seeds: Vector, seed_places: Points) -> Poin
 
 
 def among(vectors: Vector, anchors: Vector, places: Points) -> Points:
-    """Places of `vectors` (K, D): between those of their three nearest anchors, nearer to the more similar."""
+    """Place `vectors` (K, D) between their three nearest anchors, nearer to the more similar."""
     cosines = (vectors @ anchors.T).astype(np.float64)
     near = np.argsort(-cosines, axis=1, kind="stable")[:, :_NEIGHBOURS]
     weights = np.exp(_SHARPNESS * np.take_along_axis(cosines, near, axis=1))
@@ -53,7 +53,9 @@ def among(vectors: Vector, anchors: Vector, places: Points) -> Points:
 
 
 def _principal(vectors: Vector) -> Points:
-    """The vectors on their two principal axes, spread 1, each axis turned so that its largest value is positive."""
+    """Project the vectors on their two principal axes, with spread 1, and turn each to make its largest value
+    positive.
+    """
     centred = vectors.astype(np.float64) - vectors.mean(axis=0, dtype=np.float64)
     left, sizes, _ = np.linalg.svd(centred, full_matrices=False)
     plane = left[:, :2] * sizes[:2]
@@ -63,7 +65,7 @@ def _principal(vectors: Vector) -> Points:
 
 
 def _affinities(vectors: Vector) -> Points:
-    """t-SNE's symmetric P (N, N): per row a Gaussian whose width gives the perplexity."""
+    """Compute t-SNE's symmetric P (N, N): per row a Gaussian whose width gives the perplexity."""
     exact = vectors.astype(np.float64)
     distances = np.maximum(2.0 - 2.0 * exact @ exact.T, 0.0)
     wanted = np.log(min(_PERPLEXITY, (len(vectors) - 1) / 3.0))
@@ -82,7 +84,7 @@ def _affinities(vectors: Vector) -> Points:
 
 
 def _descend(affinities: Points, places: Points, *, fixed: int, steps: int) -> Points:
-    """Gradient descent with momentum from `places` (N, 2); the first `fixed` points stay."""
+    """Descend the gradient with momentum from `places` (N, 2); the first `fixed` points stay."""
     places, speed = places.copy(), np.zeros_like(places)
     rate = max(len(places) / 12.0, 10.0)
     for step in range(steps):

@@ -1,4 +1,4 @@
-"""The map as a picture: a bubble per cluster, as large as its arrivals, filled as far as they were kept."""
+"""The map as a picture: a bubble per cluster, sized by its arrivals and filled by the share of them that was kept."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ from processors.reports.picture import CURATED, REJECTED
 _LARGEST = 2600.0  # square points
 _NAMED = 15
 _APART = 0.12
-_EDGE = 1.05  # the library is in [-1, 1]; what is like none of its task types ends at the edge
+_EDGE = 1.05  # the library is in [-1, 1]; clusters unlike all of its task types are drawn at the edge
 
 
 def draw_map(coverage: Coverage, seeds: SeedVectors, path: Path) -> None:
@@ -52,13 +52,13 @@ def _unit(directions: Sequence[NDArray[np.float32]], dims: int) -> NDArray[np.fl
 
 
 def _task_types(seeds: SeedVectors, places: Points) -> dict[str, Points]:
-    """Name to the middle of its seeds."""
+    """Map each task type to the middle of its seeds."""
     types = np.array(seeds.task_types)
     return {name: np.median(places[types == name], axis=0) for name in dict.fromkeys(seeds.task_types)}
 
 
 def _named(rows: Sequence[ClusterRow], places: Points) -> list[tuple[ClusterRow, Points]]:
-    """The largest clusters with room for a name."""
+    """Choose the largest clusters that have room for a name."""
     named: list[tuple[ClusterRow, Points]] = []
     for row, place in zip(rows, places, strict=True):
         if len(named) < _NAMED and all(_apart(place, other) for _, other in named):

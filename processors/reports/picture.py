@@ -1,4 +1,4 @@
-"""One picture of a run: what came of the samples, how IFD is spread, and where the kept ones lie."""
+"""One picture of a run: the outcomes of its samples, the distribution of IFD, and the kept ones on a plane."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -72,7 +72,7 @@ def _draw_places(axes: Any, samples: Sequence[Sample]) -> None:
 
 
 def _plane(vectors: NDArray[np.float16]) -> NDArray[np.float32]:
-    """The vectors (N, D) on their first two principal components, (N, 2)."""
+    """Project the vectors (N, D) on their first two principal components, (N, 2)."""
     centred = vectors.astype(np.float32) - vectors.astype(np.float32).mean(axis=0)
     _, _, axes = np.linalg.svd(centred, full_matrices=False)
     plane: NDArray[np.float32] = centred @ axes[:2].T

@@ -1,4 +1,4 @@
-"""How varied a set is: the Vendi score and the effective number of clusters."""
+"""Measures of variety: the Vendi score and the effective number of clusters."""
 
 from collections.abc import Iterable
 
@@ -11,8 +11,8 @@ _BATCH = 64
 class SecondMoment:
     """The Vendi score of a growing set of unit vectors, in memory that does not grow (arXiv 2210.02410, section 3).
 
-    The score is exp of the entropy of the eigenvalues of K / n, K being the cosines of all pairs. Those of the D by D
-    matrix XᵀX / n are the same but for zeros, and that matrix is a running sum. 1 for equal vectors, at most D.
+    The score is exp of the entropy of the eigenvalues of K / n, K being the cosines of all pairs. The D by D matrix XᵀX
+    / n has the same eigenvalues, zeros aside, and is kept as a running sum. 1 for equal vectors, at most D.
     """
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class SecondMoment:
         self.count = 0
 
     def add(self, vector: NDArray[np.float32]) -> None:
-        """Count in the unit `vector` (D,)."""
+        """Add the unit `vector` (D,)."""
         self._waiting.append(vector)
         self.count += 1
         if len(self._waiting) == _BATCH:
@@ -34,7 +34,7 @@ class SecondMoment:
         self._waiting = []
 
     def score(self) -> float:
-        """The Vendi score; 0 where there is nothing."""
+        """Return the Vendi score, 0 if there are no vectors."""
         if self._waiting:
             self._fold_in()
         if self._sum is None:
@@ -43,7 +43,7 @@ class SecondMoment:
 
 
 def vendi(vectors: NDArray[np.float32]) -> float:
-    """The Vendi score of the unit `vectors` (N, D)."""
+    """Return the Vendi score of the unit `vectors` (N, D)."""
     moment = SecondMoment()
     for vector in vectors:
         moment.add(vector)
@@ -51,7 +51,9 @@ def vendi(vectors: NDArray[np.float32]) -> float:
 
 
 def effective_clusters(counts: Iterable[int]) -> float:
-    """exp of the entropy of the clusters' shares: how many equally large clusters would be as varied. 0 for nothing."""
+    """Return exp of the entropy of the clusters' shares: the number of equal clusters as varied as these; 0 if
+    empty.
+    """
     sizes = np.array(list(counts), np.float64)
     return _effective(sizes / sizes.sum()) if sizes.sum() else 0.0
 

@@ -1,4 +1,4 @@
-"""What became of what each model wrote: its share of curated samples, and what that cost."""
+"""The yield of each model: the share of its samples that was curated, and the cost."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ WRITERS = ("synthesis", "rewriting", "answering")
 
 @dataclass(slots=True, kw_only=True)
 class ModelYield:
-    """The decided samples that `model` has had a hand in, at one stage.
+    """The decided samples to which `model` contributed at one stage.
 
     Tokens and money are those of that stage alone, spent on curated and rejected samples alike.
     """
@@ -31,13 +31,13 @@ class ModelYield:
 
     @property
     def curated_per_1k_tokens(self) -> float | None:
-        """Curated samples for a thousand tokens of this stage, in and out together; None where none were spent."""
+        """Curated samples per thousand tokens of this stage, in and out together; None if none were spent."""
         tokens = self.tokens_in + self.tokens_out
         return 1000.0 * self.curated / tokens if tokens else None
 
 
 def by_model(decided: Iterable[Sample]) -> list[ModelYield]:
-    """One row per stage and model, in the order of the journey, then by name. Samples without a decision count not."""
+    """Return one row per stage and model, in journey order, then by name. Skips samples without a decision."""
     rows: dict[tuple[int, str], ModelYield] = {}
     for sample in decided:
         if sample.decision is None:

@@ -1,19 +1,19 @@
-"""What IFD is in each of its published forms: which texts go through the model, and which ratio is taken.
+"""The published forms of IFD: which texts go through the model, and which ratio is taken.
 
 ================  ===========================  =======================  ===============================  ==========
 convention        before the answer            alone, before it         tokens                           `ifd`
 ================  ===========================  =======================  ===============================  ==========
 superfilter       ``{instruction}\\n[{input}\\n]``  nothing, no BOS      of the whole text                perplexity
-cherry            Alpaca's preamble            ``### Response:``        of the whole text, BOS where     loss
-                                                                        the tokenizer puts one
+cherry            Alpaca's preamble            ``### Response:``        of the whole text, BOS if the    loss
+                                                                        tokenizer puts one
 aligned           BOS, then as superfilter     BOS                      of each part: the same answer    perplexity
                                                                         tokens scored in both passes
 chat-template     the model's chat template    BOS                      of each part                     loss
 ================  ===========================  =======================  ===============================  ==========
 
-superfilter is arXiv 2402.00530 and its code, cherry arXiv 2308.12032 and its code, chat-template what wana does. A
+superfilter is arXiv 2402.00530 and its code, cherry arXiv 2308.12032 and its code, chat-template the form of wana. A
 perplexity ratio is exp(s(A|Q) - s(A)), a loss ratio s(A|Q) / s(A); both are below 1 for the same samples. BOS is the
-tokenizer's beginning-of-sequence token, where it has none its end-of-sequence token.
+tokenizer's beginning-of-sequence token, or its end-of-sequence token if it has no other.
 """
 
 from collections.abc import Callable
@@ -36,16 +36,16 @@ _WITHOUT_INPUT = (
 
 
 def plain(prompt: Prompt) -> str:
-    """The prompt in Superfiltering's template: instruction, a newline, and where there is one the input and a newline.
+    """Render the prompt in Superfiltering's template: the instruction, then the input if any, each with a newline.
 
-    Our extension: a system prompt and the turns of the history stand before it, the content of each on lines of its
-    own, oldest first. A sample without them, as all of Alpaca, is exactly the paper's.
+    Our extension: a system prompt and the turns of the history come first, the content of each on lines of its own,
+    oldest first. A sample without them, as all of Alpaca, is exactly the paper's.
     """
     return "".join(f"{message.content}\n" for message in prompt.messages())
 
 
 def alpaca(prompt: Prompt) -> str:
-    """The prompt in Alpaca's template, without the newline that Stanford's own has at the end, as Cherry_LLM has it.
+    """Render the prompt in Alpaca's template, as Cherry_LLM does: without the newline at the end of Stanford's own.
 
     Our extension: a system prompt and the turns of the history stand at the head of the instruction.
     """
@@ -60,7 +60,8 @@ class Convention:
     """One row of the table above.
 
     `render` gives the text before the answer, `alone` is the text before it in the unconditional pass. `begin` names
-    the special token before the two texts: none, what the tokenizer puts itself, or BOS; `begin_alone` likewise.
+    the special token before the first of the two texts: none, the tokenizer's own choice, or BOS. `begin_alone` is the
+    same for the second.
     """
 
     name: ConventionName

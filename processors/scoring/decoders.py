@@ -1,6 +1,6 @@
-"""Decoders of several families as one description: what `packed_model` computes, layer by layer.
+"""Decoders of several families, described alike: the layers that `packed_model` computes one after the other.
 
-Known are Llama, Qwen2, Qwen3 and GPT-2 as transformers has them. `obstacle` says what is in the way of any other.
+Supported are Llama, Qwen2, Qwen3 and GPT-2 as transformers has them. `obstacle` says why another model is not.
 
     T  tokens            H  query heads            K  key and value heads            D  size of a head
 """
@@ -18,7 +18,7 @@ from transformers.pytorch_utils import Conv1D
 from processors.scoring.linear import Linear
 
 Map = Callable[[torch.Tensor], torch.Tensor]
-"""Rows to rows: (T, n) to (T, m)."""
+"""A function of rows to rows: (T, n) to (T, m)."""
 
 _ROTARY = (LlamaForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM)
 _ROPES = ("default", "linear", "llama3", "yarn")  # the others depend on the longest sequence of a batch
@@ -33,8 +33,8 @@ class Layer:
     """x + output(attention(qkv(attention_norm(x)))), then x + mlp(mlp_norm(x)).
 
     `qkv` gives queries, keys and values side by side, (T, (H + 2·K)·D). `head_norm` takes queries and keys together,
-    (T, H + K, D), before they are rotated; the two numbers of a query or key that turn together stand side by side.
-    `mlp` takes what it is added to as well.
+    (T, H + K, D), before they are rotated; two numbers that are rotated together are neighbours. `mlp` takes the
+    residual as a second argument and adds it.
     """
 
     attention_norm: Map
@@ -49,7 +49,7 @@ class Layer:
 class Decoder:
     """`embed` takes tokens and positions (T,) and gives (T, hidden size); `head` is (vocabulary, hidden size).
 
-    `rotary` gives cos + i·sin of positions (T,), (T, 1, D/2); None where the positions are in the embedding.
+    `rotary` gives cos + i·sin of positions (T,), (T, 1, D/2), or is None if the embedding contains the positions.
     """
 
     embed: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -63,7 +63,7 @@ class Decoder:
 
 
 def obstacle(model: Any) -> str | None:
-    """Why `model` cannot be described, or None: anything in it that the description would not compute as it does."""
+    """Return why `model` cannot be described, or None if the description computes the same as the model."""
     rotary, config = type(model) in _ROTARY, model.config
     if not rotary and type(model) is not GPT2LMHeadModel:
         return f"{type(model).__name__} is neither Llama, nor Qwen2, nor Qwen3, nor GPT-2"
@@ -83,7 +83,9 @@ def obstacle(model: Any) -> str | None:
 
 
 def describe(model: Any, dtype: torch.dtype) -> Decoder:
-    """`model` with linear layers of type `dtype`; all else is float32. Raises ValueError where there is an obstacle."""
+    """Describe `model` with linear layers of type `dtype`, all else float32; raise ValueError if `obstacle` has a
+    reason.
+    """
     if reason := obstacle(model):
         raise ValueError(f"the model cannot run packed: {reason}")
     return _gpt2(model, dtype) if type(model) is GPT2LMHeadModel else _rotary(model, dtype)
@@ -94,7 +96,7 @@ def _rotary(model: Any, dtype: torch.dtype) -> Decoder:
     head_size: int = attention.head_dim
 
     def rotary(positions: torch.Tensor) -> torch.Tensor:
-        like = torch.empty(0, device=positions.device)  # its device and type are what counts
+        like = torch.empty(0, device=positions.device)  # rotary_emb reads only its device and type
         cos, sin = (each[0, :, None, : head_size // 2] for each in inner.rotary_emb(like, positions[None]))
         return torch.complex(cos, sin)
 
@@ -131,7 +133,7 @@ def _rotary_layer(layer: Any, dtype: torch.dtype) -> Layer:
 
 
 def _qkv(attention: Any, dtype: torch.dtype) -> Linear:
-    """Queries, keys and values by one layer; all three have a bias, or none has."""
+    """Join queries, keys and values into one layer; either all three have a bias or none has."""
     parts = (attention.q_proj, attention.k_proj, attention.v_proj)
 
     def joined(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -143,9 +145,9 @@ def _qkv(attention: Any, dtype: torch.dtype) -> Linear:
 
 
 def _paired(rows: torch.Tensor, head_size: int) -> torch.Tensor:
-    """Rows of each head so that i and i + D/2, which a rotation turns together in these families, are neighbours.
+    """Order the rows of each head so that i and i + D/2, which these families rotate together, are neighbours.
 
-    Attention does not change, since a query and a key are laid out alike.
+    Attention does not change, because queries and keys are laid out alike.
     """
     return rows.view(-1, 2, head_size // 2, *rows.shape[1:]).transpose(1, 2).reshape(rows.shape)
 
@@ -156,7 +158,7 @@ def _rms_norm(norm: Any) -> Map:
 
 
 def _head_norm(attention: Any) -> Map:
-    """Qwen3's norms of each query head and each key head, as one."""
+    """Join Qwen3's norms of each query head and each key head into one."""
     query, key = attention.q_norm, attention.k_norm
     counts = attention.q_proj.out_features, attention.k_proj.out_features
     n_queries, n_keys = (count // attention.head_dim for count in counts)
@@ -193,7 +195,7 @@ def _gpt2_layer(block: Any, dtype: torch.dtype) -> Layer:
 
 
 def _transposed(part: Any, dtype: torch.dtype) -> Linear:
-    """transformers' Conv1D, which keeps its weight the other way round."""
+    """Convert transformers' Conv1D, which keeps its weight transposed."""
     return Linear(part.weight.T, part.bias, dtype)
 
 

@@ -2,19 +2,19 @@
 
 IFD(Q, A) = exp(s(A|Q) - s(A)), where s is the mean negative log-likelihood per answer token in nats: the ratio of two
 perplexities (arXiv 2402.00530 and its code, after arXiv 2308.12032). Conditional pass: prompt and answer, all answer
-tokens scored. Unconditional pass: the answer alone. `conventions` has what else is called IFD.
+tokens scored. Unconditional pass: the answer alone. `conventions` lists the other forms of IFD.
 
 Samples share forward passes (`segments`): Llama, Qwen and GPT-2 run them packed (`packed_model`), any other model one
 sequence at a time. In float32 a score differs by less than 1e-5, relative, with the batch that its sample came in.
 
-What is not a number is a flag, never an exception:
+A score that is not a number is explained by a flag, never by an exception:
 
 ====================  ============================================  ==========================================
-``empty_answer``      no text, or nothing but whitespace            `ifd` None, no pass
+``empty_answer``      no text, or only whitespace                   `ifd` None, no pass
 ``prompt_too_long``   the prompt fills `max_length`                 `ifd` None, no pass
-``one_token_answer``  unconditional mean over nothing               `ifd` None, `nll_cond` known
-``truncated``         the end of the answer is beyond `max_length`  `ifd` of what fits
-``nan``               the model gave something not finite           `ifd` None
+``one_token_answer``  unconditional mean over no tokens             `ifd` None, `nll_cond` known
+``truncated``         the end of the answer is beyond `max_length`  `ifd` of the part that fits
+``nan``               the model gave a number that is not finite    `ifd` None
 ====================  ============================================  ==========================================
 """
 
@@ -44,26 +44,26 @@ from schemas import Prompt
 log = logging.getLogger(__name__)
 
 MAX_FORWARD_TOKENS = 1024
-"""Tokens of one forward pass on a CPU, both sequences of its samples together; it is not faster with more."""
+"""Tokens of one forward pass on a CPU, both sequences of its samples together; more do not make it faster."""
 GPU_FORWARD_TOKENS = 32_768
-"""Likewise on any other device, which needs more of them to be busy (an estimate, not measured)."""
+"""Tokens of one forward pass on any other device, which needs more of them to be busy (an estimate, not measured)."""
 
 Prepared = TokenPair | Ifd | InvalidSample
-"""A sample's tokens; or its result, where nothing of it goes through the model."""
+"""A sample's tokens; or its result, if it needs no pass of the model."""
 Nll = tuple[torch.Tensor, torch.Tensor]
-"""Of the scored tokens of both sequences of a sample, each of which may have none."""
+"""The NLL of the scored tokens of a sample's two sequences, each of which may have none."""
 Measured = Callable[[], list[Ifd | Transient]]
-"""Waits for the results of a pass."""
+"""A function that waits for the results of a pass."""
 Value = TypeVar("Value")
 
 
 class IfdScorer:
     """Scores prompts with answers by the causal model `checkpoint`.
 
-    `max_length` is the longest sequence in tokens, prompt and answer together. With `cascade` samples are scored in the
-    device's low precision first, and again in float32 where that leaves open on which side of 1 they are. Raises
-    ValueError where the model's own context is shorter than `max_length`, since positions beyond it would give numbers
-    without meaning.
+    `max_length` is the longest sequence in tokens, prompt and answer together. With `cascade` samples are first scored
+    in the device's low precision, and again in float32 if that leaves open on which side of 1 they are. Raises
+    ValueError if the model's own context is shorter than `max_length`, since positions beyond it give meaningless
+    numbers.
     """
 
     def __init__(
@@ -96,11 +96,11 @@ class IfdScorer:
             log.info("no cascade: %s on this device has nothing much faster beside it", _name(self._model.dtype))
 
     def score(self, samples: Sequence[tuple[Prompt, str]]) -> list[Ifd | ProcessorError]:
-        """One result per (prompt, answer), in order. What fails for one sample is that sample's error alone."""
+        """Return one result per (prompt, answer), in order. A sample that fails does not affect the others."""
         return self.measure([self.prepare(prompt, answer) for prompt, answer in samples])
 
     def prepare(self, prompt: Prompt, answer: str) -> Prepared:
-        """What `measure` takes; needs no model, and may run in another thread meanwhile."""
+        """Tokenise a sample for `measure`; needs no model, so it may run in another thread at the same time."""
         if not answer.strip():
             return Ifd(flags=("empty_answer",))
         try:
@@ -113,7 +113,7 @@ class IfdScorer:
         return pair if pair.start < self._max_length else Ifd(flags=("prompt_too_long",))
 
     def measure(self, prepared: Sequence[Prepared]) -> list[Ifd | ProcessorError]:
-        """One result per item, in order."""
+        """Return one result per item, in order."""
         pairs = [each for each in prepared if isinstance(each, TokenPair)]
         measured = iter(self._cascaded(pairs) if self._first else self._exact(pairs))
         return [next(measured) if isinstance(each, TokenPair) else each for each in prepared]
@@ -150,7 +150,7 @@ class IfdScorer:
     def _finish(
         self, forward: Forward, dtype: torch.dtype, pairs: Sequence[TokenPair], begun: Callable[[], list[Nll]] | str
     ) -> list[Ifd | Transient]:
-        """What failed is done again in two halves (it is memory, most often), down to the samples that fail alone."""
+        """Return a pass's results; repeat a pass that failed (often for memory) in halves, down to single samples."""
         nll = begun if isinstance(begun, str) else _tried(begun)
         if not isinstance(nll, str):
             both = zip(pairs, nll, strict=True)
@@ -163,7 +163,7 @@ class IfdScorer:
 
 
 def _tried(action: Callable[[], Value]) -> Value | str:
-    """What it gives, or its error in words: the error itself would keep the tensors of a failed pass alive."""
+    """Return the action's result, or its error as text: the error itself would keep the pass's tensors alive."""
     try:
         return action()
     except Exception as error:
@@ -171,7 +171,7 @@ def _tried(action: Callable[[], Value]) -> Value | str:
 
 
 def _launch(forward: Forward, pairs: Sequence[TokenPair]) -> Callable[[], list[Nll]]:
-    """Begin the pass over both sequences of each pair, without those in which nothing is scored."""
+    """Begin the pass over both sequences of each pair, without sequences that have no token to score."""
     sequences = [each for pair in pairs for each in ((pair.cond, pair.start), (pair.uncond, pair.uncond_start))]
     segments = [Segment(ids=ids, start=start) for ids, start in sequences if start < len(ids)]
     begun = forward.launch(segments) if isinstance(forward, PackedModel) else partial(forward, segments)

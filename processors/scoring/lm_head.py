@@ -5,14 +5,14 @@ import torch
 from processors.scoring.linear import Linear
 
 _BLOCK = 2048
-"""Columns at a time: few enough that the logits of a block stay in the cache while they are summed up."""
+"""Columns of a block: few enough that its logits stay in the cache while they are summed up."""
 
 
 class LmHead:
-    """-log softmax(x · weightᵀ)[target], with products in `dtype` and everything else in float32.
+    """Computes -log softmax(x · weightᵀ)[target], with products in `dtype` and everything else in float32.
 
-    `weight` is (vocabulary, hidden size). The target's own logit is computed in float32 whatever `dtype` is, and stands
-    in the sum as well: where the model is sure of a token, its NLL does not suffer from a rounded logit.
+    `weight` is (vocabulary, hidden size). The target's own logit is always computed in float32, and replaces the one in
+    the sum: if the model is sure of a token, rounding a logit does not change its NLL.
     """
 
     def __init__(self, weight: torch.Tensor, dtype: torch.dtype) -> None:
@@ -20,7 +20,9 @@ class LmHead:
         self._blocks = [Linear(block, None, dtype) for block in torch.split(weight, _BLOCK)]
 
     def nll(self, x: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """NLL in nats (R,) of the tokens `targets` (R,) after the hidden states `x` (R, hidden size), float32."""
+        """Return the NLL in nats (R,), float32, of the tokens `targets` (R,) after the hidden states `x` (R, hidden
+        size).
+        """
         exact = (x * self._weight[targets].float()).sum(-1)
         total = torch.full_like(exact, -torch.inf)
         for index, block in enumerate(self._blocks):
@@ -31,12 +33,14 @@ class LmHead:
 
 
 def _put(logits: torch.Tensor, columns: torch.Tensor, values: torch.Tensor) -> None:
-    """Row by row the value at its column, where there is such a column; by shapes known before, for a GPU's sake."""
+    """Write each row's value at its column if the column is in this block; shapes do not depend on data, for a GPU's
+    sake.
+    """
     inside = (columns >= 0) & (columns < logits.shape[1])
     at = columns.clamp(0, logits.shape[1] - 1)[:, None]
     logits.scatter_(1, at, torch.where(inside[:, None], values[:, None], logits.gather(1, at)))
 
 
 def _logsumexp(logits: torch.Tensor) -> torch.Tensor:
-    """As `torch.logsumexp` over the columns, by a kernel that goes over them once and takes half the time."""
+    """Compute `torch.logsumexp` over the columns by a kernel that reads them once and takes half the time."""
     return logits[:, 0] - logits.log_softmax(-1)[:, 0]

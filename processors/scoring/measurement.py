@@ -1,4 +1,4 @@
-"""From the NLL of answer tokens to one sample's numbers."""
+"""One sample's numbers, from the NLL of its answer tokens."""
 
 import math
 from dataclasses import dataclass, field
@@ -12,10 +12,11 @@ from processors.scoring.tokens import TokenPair
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ifd:
-    """One result. `n_cond` and `n_uncond` count scored tokens, `tokens` all that went through the model.
+    """The result for one sample.
 
-    `dtype` is the type in which it went. `gains` are NLL given the prompt less NLL without it in nats, for each answer
-    token that both passes score, shape (n,); no part of the comparison of two results.
+    `n_cond` and `n_uncond` count scored tokens, `tokens` all tokens that went through the model, in the type `dtype`.
+    `gains` are NLL given the prompt less NLL without it, in nats, for each answer token that both passes score, shape
+    (n,). They are left out when two results are compared.
     """
 
     nll_cond: float | None = None
@@ -30,7 +31,7 @@ class Ifd:
 
 
 def measurement(pair: TokenPair, cond: torch.Tensor, uncond: torch.Tensor, ratio: str, dtype: str) -> Ifd:
-    """The result from the NLL in nats of the scored tokens of both sequences, each of which may have none.
+    """Compute the result from the NLL in nats of the scored tokens of both sequences, each of which may have none.
 
     `ratio` is ``perplexity`` or ``loss``.
     """
@@ -52,7 +53,7 @@ def measurement(pair: TokenPair, cond: torch.Tensor, uncond: torch.Tensor, ratio
 
 
 def _gains(pair: TokenPair, cond: torch.Tensor, uncond: torch.Tensor) -> NDArray[np.float32]:
-    """Empty where the seam with the prompt has made other tokens of the answer than it has alone."""
+    """Return the gains; none if tokenising the answer after the prompt gave other tokens than tokenising it alone."""
     n = max(0, min(len(cond) - pair.skipped, len(uncond)))
     first, alone = pair.start + pair.skipped, pair.uncond_start
     if list(pair.cond[first : first + n]) != list(pair.uncond[alone : alone + n]):
@@ -66,7 +67,7 @@ def _mean(nll: torch.Tensor) -> float | None:
 
 
 def _ratio(nll_cond: float | None, nll_uncond: float | None, ratio: str) -> float | None:
-    """None where it is no finite number."""
+    """Return None if the ratio is not a finite number."""
     if nll_cond is None or nll_uncond is None:
         return None
     try:

@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 from processors.scoring.segments import Segment
 
 _FILLER = Segment(ids=[0] * 17, start=1)
-"""Goes along where there are fewer than 16 rows: products of so few take another path, with other last digits."""
+"""Added if there are fewer than 16 rows: products of so few take another path and differ in their last digits."""
 _SMALLEST = 1024
-_RUN = 128  # unused rows attend to each other in runs as short as this, since attention costs the square
+_RUN = 128  # attention costs the square of a run's length, so unused rows form short runs
 
 
 @dataclass(frozen=True, slots=True)
 class PackedBatch:
-    """Tensors on the model's device, of int64 but for `ends`.
+    """Tensors on the model's device, of type int64 except `ends`.
 
-    `ids` (T,) tokens; `positions` (T,) each from 0 in its run; `lengths` of the runs sum to T, and `ends` is 0 and
-    their running sum, (runs + 1,) int32; `scored` (R,) indices of the rows that predict a scored token, and `targets`
-    (R,) those tokens. A run is a segment; behind them there may be unused ones, and unused entries of `scored` and
-    `targets`, whose results mean nothing.
+    `ids` (T,) are tokens and `positions` (T,) count from 0 in each run. `lengths` of the runs sum to T; `ends` is 0 and
+    their running sum, (runs + 1,) int32. `scored` (R,) are indices of the rows that predict a scored token, and
+    `targets` (R,) are those tokens. A run is a segment; unused runs may follow, and unused entries of `scored` and
+    `targets`, whose results are meaningless.
     """
 
     ids: torch.Tensor
@@ -34,7 +34,7 @@ class PackedBatch:
 
 
 def lay_out(segments: Sequence[Segment], device: torch.device, *, fixed: bool) -> PackedBatch:
-    """The segments in order. With `fixed`, T and R are sizes of `size_above`: few, so that memory is used again."""
+    """Lay out the segments in order. With `fixed`, T and R are sizes of `size_above`: few, so that memory is reused."""
     if sum(len(segment.scored) for segment in segments) < len(_FILLER.scored):
         segments = [*segments, _FILLER]
     lengths = [len(segment.context) for segment in segments]
@@ -54,7 +54,7 @@ def lay_out(segments: Sequence[Segment], device: torch.device, *, fixed: bool) -
 
 
 def size_above(n: int) -> int:
-    """The least of 1024, 1536, 2048, 3072, 4096 and so on that is not below n."""
+    """Return the least of 1024, 1536, 2048, 3072, 4096 and so on that is at least n."""
     power = max(_SMALLEST, 1 << (n - 1).bit_length())
     return power * 3 // 4 if n <= power * 3 // 4 and power > _SMALLEST else power
 
@@ -64,7 +64,7 @@ def _runs(count: int) -> list[int]:
 
 
 def _moved(parts: Sequence[NDArray[np.int64]], device: torch.device) -> Sequence[torch.Tensor]:
-    """The arrays on `device`. A GPU gets them in one copy from pinned memory, for which nobody waits."""
+    """Move the arrays to `device`. A GPU gets them in one copy from pinned memory, without waiting for it."""
     joined = torch.from_numpy(np.concatenate(parts))
     if device.type == "cuda":
         joined = joined.pin_memory().to(device, non_blocking=True)

@@ -1,8 +1,8 @@
 """A decoder's forward pass over packed segments: no padding, no logits kept.
 
 All tokens of all segments are the rows of one matrix, so that every linear layer is one large product; only attention
-goes segment by segment. Past the last attention only rows that predict a scored token go on. Linear layers run in one
-type; residual stream, norms, rotation and the sum over the vocabulary are float32 whatever that type is.
+goes segment by segment. After the last attention only rows that predict a scored token are kept. Linear layers run in
+one type; residual stream, norms, rotation and the sum over the vocabulary are float32 in every case.
 
     T  packed tokens            R  rows that predict a scored token
     H  query heads              K  key and value heads              D  size of a head
@@ -22,12 +22,12 @@ from processors.scoring.segments import Segment
 
 
 def hooked(model: Any) -> bool:
-    """Whether `model` has hooks, or a forward put in place of its own, that `PackedModel` would not call."""
+    """Return whether `model` has hooks, or a replaced forward method, that `PackedModel` would not call."""
     return any(part._forward_hooks or part._forward_pre_hooks or "forward" in vars(part) for part in model.modules())
 
 
 class PackedModel:
-    """A `packing.Forward` for `model` with linear layers in `dtype`. Raises ValueError where `obstacle` has a reason.
+    """A `segments.Forward` for `model` with linear layers in `dtype`; raises ValueError if `obstacle` names a reason.
 
     On a CPU the linear layers keep weights of their own (`linear`), beside those of `model`.
     """
@@ -41,18 +41,18 @@ class PackedModel:
         return self.launch(segments)()
 
     def launch(self, segments: Sequence[Segment]) -> Callable[[], list[torch.Tensor]]:
-        """Begin the pass, which goes on by itself on a GPU; the function returned waits for its result."""
+        """Begin the pass, which a GPU continues in the background; the function returned waits for its result."""
         with torch.inference_mode():
             wait = _sent_home(self.nll(lay_out(segments, self._device, fixed=self._device.type == "cuda")))
         counts = [len(segment.scored) for segment in segments]
         return lambda: list(torch.split(wait()[: sum(counts)], counts))
 
     def nll(self, rows: PackedBatch) -> torch.Tensor:
-        """NLL in nats of the scored tokens (R,), float32, on the model's device, which is waited for nowhere."""
+        """Return the NLL in nats of the scored tokens (R,), float32, on the model's device, without waiting for it."""
         return self._head.nll(self._hidden(rows), rows.targets)
 
     def _hidden(self, rows: PackedBatch) -> torch.Tensor:
-        """The last hidden states of the scored rows, (R, hidden size)."""
+        """Compute the last hidden states of the scored rows, (R, hidden size)."""
         decoder = self._decoder
         x = decoder.embed(rows.ids, rows.positions)
         turn = decoder.rotary(rows.positions) if decoder.rotary else None
@@ -65,7 +65,7 @@ class PackedModel:
         return decoder.norm(x)
 
     def _attention(self, layer: Layer, x: torch.Tensor, turn: torch.Tensor | None, rows: PackedBatch) -> torch.Tensor:
-        """Causal attention within each segment, (T, H·D), before the output projection."""
+        """Compute causal attention within each segment, (T, H·D), before the output projection."""
         queries, keys = self._decoder.query_heads, self._decoder.key_heads
         qkv = layer.qkv(layer.attention_norm(x)).view(len(x), -1, self._decoder.head_size)
         qk, value = torch.split(qkv, [queries + keys, keys], 1)
@@ -78,9 +78,10 @@ class PackedModel:
 
 
 def _rotate(x: torch.Tensor, turn: torch.Tensor) -> torch.Tensor:
-    """Rotary position embedding of x (T, heads, D) by the complex numbers `turn` (T, 1, D/2); float32, may overwrite x.
+    """Apply rotary position embedding to x (T, heads, D) by the complex numbers `turn` (T, 1, D/2).
 
-    A pair of numbers side by side is one complex number: `decoders` lays out queries and keys so.
+    The result is float32 and may overwrite x. Two neighbouring numbers form one complex number: `decoders` lays out
+    queries and keys for this.
     """
     rotated = x.float()
     torch.view_as_complex(rotated.view(*x.shape[:-1], -1, 2)).mul_(turn)
@@ -88,7 +89,7 @@ def _rotate(x: torch.Tensor, turn: torch.Tensor) -> torch.Tensor:
 
 
 def _attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, rows: PackedBatch) -> torch.Tensor:
-    """Causal attention within each segment; query (T, H, D), key and value (T, K, D), result (T, H, D)."""
+    """Compute causal attention within each segment; query (T, H, D), key and value (T, K, D), result (T, H, D)."""
     grouped = query.shape[1] != key.shape[1]
     if _has_varlen(query):
         return _varlen(query, key, value, rows, grouped)
@@ -107,7 +108,7 @@ def _has_varlen(query: torch.Tensor) -> bool:
 def _varlen(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, rows: PackedBatch, grouped: bool
 ) -> torch.Tensor:
-    """The same by one kernel for all segments."""
+    """Compute the same as `_attend` by one kernel for all segments."""
     ends, longest = rows.ends, max(rows.lengths)
     out = varlen_attn(query, key, value, ends, ends, longest, longest, window_size=(-1, 0), enable_gqa=grouped)
     assert isinstance(out, torch.Tensor)
@@ -115,7 +116,7 @@ def _varlen(
 
 
 def _sent_home(nll: torch.Tensor) -> Callable[[], torch.Tensor]:
-    """`nll` on its way to the CPU; the function returned waits for it alone, not for what was begun after it."""
+    """Start copying `nll` to the CPU; the function returned waits for that copy alone, not for later work."""
     if not nll.is_cuda:
         return nll.cpu
     home = nll.to("cpu", non_blocking=True)

@@ -24,7 +24,7 @@ from schemas import Sample, Score, Step
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A sample with what the causal model takes; and the embedding of its prompt, or why there is nothing to score."""
+    """A sample, its tokens for the causal model, and the embedding of its prompt, None if it cannot be scored."""
 
     sample: Sample
     prepared: Prepared
@@ -34,8 +34,8 @@ class Ready:
 class Scorer:
     """Gives each sample its `score`, its `embedding` and one more lineage step.
 
-    Synchronous, for the caller to run off the event loop: `prepare` in one thread, `process` in another, each one call
-    at a time. The IFD of a sample does not depend on the batch that it came in; its signals depend on what came before.
+    It blocks, so the caller runs it off the event loop: `prepare` in one thread, `process` in another, each one call at
+    a time. The IFD of a sample does not depend on its batch; its signals depend on the samples before it.
     """
 
     def __init__(
@@ -55,9 +55,9 @@ class Scorer:
 
     @classmethod
     def load(cls, config: ScoringConfig, cache: Path, clock: Callable[[], datetime]) -> "Scorer":
-        """Load both models; `cache` is where converted checkpoints are kept. Raises ModelMissing.
+        """Load both models; `cache` is the folder of converted checkpoints. Raises ModelMissing.
 
-        A number of threads is torch's for the whole process.
+        `config.threads` sets torch's number of threads for the whole process.
         """
         if config.threads:
             torch.set_num_threads(config.threads)
@@ -68,13 +68,13 @@ class Scorer:
         return cls(config, ifd, checkpoint.model_hash, embedder, clock)
 
     def cost(self, sample: Sample) -> int:
-        """About how many tokens the sample takes through the model, both passes; from lengths alone, at least 1."""
+        """Estimate the tokens that the sample takes through the model, both passes; from lengths alone, at least 1."""
         answer = estimated_tokens(sample.answer.text) if sample.answer else 0
         both = estimated_tokens(plain(sample.prompt)) + answer
         return max(1, min(both, self._config.max_length) + min(answer, self._config.max_length))
 
     def prepare(self, samples: Sequence[Sample]) -> list[Ready]:
-        """The samples tokenised, and their prompts embedded: all that can be done while the causal model is busy."""
+        """Tokenise the samples and embed their prompts: the work that can be done while the causal model is busy."""
         prepared = [
             self._ifd.prepare(each.prompt, each.answer.text) if each.answer else InvalidSample("no answer to score")
             for each in samples
@@ -85,7 +85,7 @@ class Scorer:
         return [Ready(sample, each, vectors.get(index)) for index, (sample, each) in enumerate(pairs)]
 
     def process(self, ready: Sequence[Ready]) -> list[Sample | ProcessorError]:
-        """One result per sample, in order: the scored sample, or why this one could not be scored."""
+        """Return one result per sample, in order: the scored sample, or why it could not be scored."""
         began = self._clock()
         outcomes = self._ifd.measure([each.prepared for each in ready])
         at = self._clock()
@@ -105,7 +105,7 @@ class Scorer:
         )
 
     def _step(self, at: datetime, tokens: int, seconds_per_token: float) -> Step:
-        """The lineage step; the time of the model's pass is shared out by tokens."""
+        """Build the lineage step; the time of the model's pass is divided by tokens."""
         return Step(
             stage="scoring",
             at=at.astimezone(UTC).isoformat(timespec="milliseconds"),

@@ -1,4 +1,4 @@
-"""What one forward pass takes: token sequences of several samples one after the other, up to a budget of tokens."""
+"""Token sequences of several samples in a row, up to a budget of tokens: the input of one forward pass."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ import torch
 class Segment:
     """One sequence of token `ids`, of which those from `start` on are scored, each given all before it.
 
-    Raises ValueError where nothing is scored, or where the first scored token has nothing before it.
+    Raises ValueError if no token is scored, or if the first scored token has none before it.
     """
 
     ids: Sequence[int]
@@ -24,7 +24,7 @@ class Segment:
 
     @property
     def context(self) -> Sequence[int]:
-        """The tokens that predict something: the last one does not."""
+        """The tokens that predict another one: all but the last."""
         return self.ids[:-1]
 
     @property
@@ -33,12 +33,13 @@ class Segment:
 
 
 Forward = Callable[[Sequence[Segment]], list[torch.Tensor]]
-"""Segments to the NLL in nats of their scored tokens: one float32 tensor per segment, of the length of its
-`scored`, on the CPU."""
+"""Segments to the NLL in nats of their scored tokens: one float32 tensor per segment, on the CPU, as long as its
+`scored`.
+"""
 
 
 def plan(costs: Sequence[int], budget: int) -> list[range]:
-    """Split items into runs of neighbours, in order, none of which costs more than `budget`.
+    """Split items into runs of neighbours, in order, each of which costs at most `budget`.
 
     Greedy: a run is as long as it may be. An item that alone costs more than `budget` is a run of its own.
     """
@@ -53,7 +54,7 @@ def plan(costs: Sequence[int], budget: int) -> list[range]:
 
 
 def one_by_one(model: Any) -> Forward:
-    """The forward pass of any causal transformers model: one segment at a time, through the model's own code.
+    """Return the forward pass of any causal transformers model: one segment at a time, through the model's own code.
 
     Only rows that predict a scored token pass the LM head.
     """

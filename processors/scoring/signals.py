@@ -1,6 +1,6 @@
-"""What the two passes tell besides IFD: how many tokens the prompt moves at all, and how an IFD ranks for its length.
+"""Signals of the two passes beside IFD: the share of tokens that the prompt changes, and the rank of an IFD by length.
 
-`SignalTracker` remembers what went before, so its numbers depend on the order of samples; IFD itself does not.
+`SignalTracker` remembers earlier samples, so its numbers depend on the order of samples; IFD itself does not.
 """
 
 from collections import defaultdict
@@ -13,15 +13,15 @@ from processors.rolling_window import RollingWindow
 from processors.scoring.measurement import Ifd
 
 UNINFORMATIVE_NATS = 0.01
-"""A token whose NLL the prompt moves by less than this is uninformative: many such make an IFD of about 0.99."""
+"""A token is uninformative if the prompt changes its NLL by less than this; many such make an IFD of about 0.99."""
 INFORMATIVE_QUANTILE = 0.5
 """S-IFD leaves out the half of all tokens that the prompt moves least: k = 50 % in arXiv 2506.01317, section 3."""
 TOKEN_WINDOW = 20_000
-"""Tokens of which the quantile is taken, the newest."""
+"""The quantile is taken over this many tokens, the newest."""
 LENGTH_WINDOW = 500
-"""IFDs that a rank is taken among, the newest of their bucket."""
+"""An IFD is ranked among this many of its bucket, the newest."""
 FEWEST = 20
-"""No rank is given among fewer."""
+"""No rank is given among fewer values than these."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class Signals:
 
 
 class SignalTracker:
-    """Takes results in the order in which they come. The same results in the same order give the same signals."""
+    """Compares each result with those before it. The same results in the same order give the same signals."""
 
     def __init__(self) -> None:
         self._moved = RollingQuantile(q=INFORMATIVE_QUANTILE, window_size=TOKEN_WINDOW)
@@ -42,7 +42,7 @@ class SignalTracker:
         self._windows: dict[int, RollingWindow] = defaultdict(lambda: RollingWindow(LENGTH_WINDOW))
 
     def observe(self, ifd: Ifd) -> Signals:
-        """The signals of one result, compared with those before it; then it is one of them."""
+        """Return the signals of one result, compared with those before it, and remember it."""
         gains = ifd.gains
         if not len(gains) or ifd.ifd is None:
             return Signals()

@@ -1,8 +1,8 @@
 """Prompt and answer as token ids, cut as Superfiltering cuts them (code_ifd/data_analysis.py of that repository).
 
-The reference tokenises three texts: the prompt, the answer, and both together; the first answer token of the whole is
-the one at the number of tokens that the prompt has alone. Where the seam between the two cannot merge, the third text
-is the first two in a row, and each is tokenised once.
+The reference tokenises three texts: the prompt, the answer, and both together. The first answer token of the whole is
+the one after as many tokens as the prompt has alone. If tokens cannot merge across the seam between prompt and answer,
+the third text is the first two in a row, and each is tokenised once.
 """
 
 import re
@@ -17,7 +17,7 @@ from schemas import Prompt
 _PROBES = ("word", "7", ".", "é", "中", "'s", "\N{GRINNING FACE}")
 _SEAM = re.compile(r"\S\n\Z")
 _CUT = re.compile(r"\S(?:(?= )|\n(?=\S))")
-_CHARS_PER_TOKEN = 8  # how much of a long text is tried first; English has about 4.5
+_CHARS_PER_TOKEN = 8  # a long text is first cut to so many characters per token; English has about 4.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class TokenPair:
     """The two token sequences of one sample.
 
     `cond` is prompt and answer, cut to `max_length`; its answer begins at `start`. `uncond` is the answer without the
-    prompt, scored from `uncond_start`, its scored tokens being those of the answer from number `skipped` on.
+    prompt, scored from `uncond_start`: its scored tokens are those of the answer without the first `skipped`.
     `truncated` says that the end of the answer is missing in `cond`.
     """
 
@@ -40,9 +40,9 @@ class TokenPair:
 class PairTokenizer:
     """Tokenises samples for scoring by `convention`.
 
-    `tokenizer` is a transformers tokenizer. Texts far beyond `max_length` tokens cost little more than those at it,
-    unless they hold no whitespace to cut at; then they are tokenised whole. Raises ValueError where the convention
-    needs what the tokenizer has not: a chat template, or a token to begin with.
+    `tokenizer` is a transformers tokenizer. Texts far beyond `max_length` tokens cost little more than those at it:
+    they are cut at whitespace before they are tokenised, if they have any. Raises ValueError if the tokenizer lacks a
+    chat template, or a token to begin with, that the convention needs.
     """
 
     def __init__(self, tokenizer: Any, max_length: int, convention: Convention) -> None:
@@ -55,14 +55,14 @@ class PairTokenizer:
         self._splits = self._splits_at_whitespace()
 
     def pair(self, prompt: Prompt, answer: str) -> TokenPair:
-        """The pair for `prompt` and the text `answer`."""
+        """Tokenise `prompt` and the text `answer`."""
         question = self._head(self._convention.render(prompt, self._tokenizer))
         answer = self._head(answer)
-        ids = cache(self._ids)  # the answer stands in both sequences
+        ids = cache(self._ids)  # both sequences contain the answer
         prefix, whole = self._sequence(ids, self._begin, question, answer)
         prefix_alone, alone = self._sequence(ids, self._begin_alone, self._convention.alone, answer)
         start, start_alone = len(prefix), len(prefix_alone)
-        # What fits of the answer: as many tokens in both; Superfiltering's unconditional pass takes one more.
+        # The part of the answer that fits, as many tokens in both; Superfiltering's unconditional pass takes one more.
         room = self._max_length - start + (1 if self._convention.name == "superfilter" else 0)
         return TokenPair(
             cond=whole[: self._max_length],
@@ -76,7 +76,7 @@ class PairTokenizer:
     def _sequence(
         self, ids: Callable[[str], list[int]], begin: list[int], before: str, answer: str
     ) -> tuple[list[int], list[int]]:
-        """The tokens of `before`, and those of `before` with `answer`, both with `begin` in front."""
+        """Return the tokens of `before`, and those of `before` with `answer`, both with `begin` in front."""
         prefix = begin + (ids(before) if before else [])
         clean = self._splits and _SEAM.search(before[-2:]) and not answer[:1].isspace()
         if not before or clean or not self._convention.whole_text:
@@ -95,7 +95,7 @@ class PairTokenizer:
         return [first]
 
     def _head(self, text: str) -> str:
-        """A beginning of `text`, where it is long, with the same first `max_length` + 1 tokens."""
+        """Cut a long `text` to a beginning that has the same first `max_length` + 1 tokens."""
         size = _CHARS_PER_TOKEN * self._max_length
         while self._splits and (cut := _CUT.search(text, size)):
             head = text[: cut.end()]
@@ -109,7 +109,8 @@ class PairTokenizer:
         return ids
 
     def _splits_at_whitespace(self) -> bool:
-        """Whether this tokenizer never merges a lone newline with the next line, or a word with the space after it.
+        """Return whether this tokenizer never merges a lone newline with the next line, or a word with the space after
+        it.
 
         True of the byte-level tokenizers (GPT-2, SmolLM2, Llama 3, Qwen), whose regular expressions end a piece there;
         false of SentencePiece, which puts a space before each text.

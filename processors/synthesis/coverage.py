@@ -1,8 +1,8 @@
-"""Coverage-guided synthesis: a bandit over task types that is paid for what was kept, and more where little was.
+"""Coverage-guided synthesis: a bandit over task types that is paid for kept samples, and more for rare topics.
 
-Paying for yield alone makes a bandit dig where digging is easy, and variety falls below that of uniform draws. So a
-kept sample pays by the deficit of its topic, and examples come from clusters with little in them. The same idea as
-Prismatic Synthesis (arXiv 2505.20161), online and in the space of embeddings.
+If only yield is paid, a bandit prefers the easiest task types, and variety falls below that of uniform draws. So a kept
+sample pays by the deficit of its topic, and examples come from sparse clusters. The same idea as Prismatic Synthesis
+(arXiv 2505.20161), online and in the space of embeddings.
 """
 
 import copy
@@ -21,18 +21,18 @@ from schemas import Sample
 _PAID = (NAME, "answering")
 _HIGHEST = 3.0
 _MOST_WAITING = 64
-"""Calls of which no decision has come back; older ones count as lost."""
+"""Calls without a decision so far; older ones are counted as lost."""
 
 
 class CoverageGuided:
-    """Draws task types by upper confidence bounds on what their tokens earn; languages as often as each other.
+    """Draws task types by upper confidence bounds on the earnings of their tokens; languages as often as each other.
 
-    A decided sample earns its `worth`, times the tokens that a sample usually takes over those that it took: yield per
-    token on a scale on which the confidence bound has the right size for models that write little or much.
+    A decided sample earns its `worth`, times the usual tokens of a sample over its own: yield per token, on a scale on
+    which the confidence bound has the right size for models that write little or much.
 
     Rewards are not stationary (a task type dries up, a topic fills), so their mean forgets: `stats.EWMean`. Decisions
-    come back long after the call; until then a call counts as one that brought nothing, or all calls in between would
-    go to one task type. Calls that brought no sample are forgotten with the process; the rest is learnt again from the
+    arrive long after the call; until then a call counts as one without reward, or else all calls in between would go to
+    one task type. Calls that brought no sample are forgotten with the process; the rest is learnt again from the
     feedback. Equal seeds and equal events in equal order give equal choices.
     """
 
@@ -59,7 +59,7 @@ class CoverageGuided:
         self._kept = KeptPrompts()
 
     def choose(self) -> Choice:
-        """The task type that promises most, with examples from its sparse clusters."""
+        """Choose the task type with the highest bound, with examples from its sparse clusters."""
         task_type, language = self._pull(), self._rng.choice(self._languages)
         self._waiting.append(task_type)
         found = self._kept.sparse(task_type, language, self._rng)
@@ -67,19 +67,19 @@ class CoverageGuided:
 
     def _pull(self) -> str:
         arms = list(self._task_types())
-        self._rng.shuffle(arms)  # of arms that were never tried River takes the first
+        self._rng.shuffle(arms)  # River takes the first of the arms that were never tried
         expected = copy.deepcopy(self._bandit) if self._waiting else self._bandit
         for arm in self._waiting:
             expected.update(arm, 0.0)
         return str(expected.pull(arms))
 
     def learn(self, feedback: Feedback) -> None:
-        """A call without any sample has earned nothing. What the samples of others earn, their decisions tell."""
+        """Record that a call without any sample earned nothing; other calls earn by the decisions on their samples."""
         if feedback.fruitless:
             self._pay(feedback.choice.task_type, 0.0)
 
     def observe(self, sample: Sample) -> None:
-        """Take note of a decided sample."""
+        """Learn from a decided sample."""
         if sample.decision is None:
             return
         if sample.decision.outcome == "curated":
@@ -90,7 +90,7 @@ class CoverageGuided:
     def _earned(self, sample: Sample) -> float:
         tokens = sum(step.tokens_in + step.tokens_out for step in sample.lineage if step.stage in _PAID)
         self._usual_tokens.update(tokens)
-        share = self._usual_tokens.get() / tokens if tokens else 1.0  # some endpoints do not tell
+        share = self._usual_tokens.get() / tokens if tokens else 1.0  # some endpoints report no tokens
         return worth(sample, self._exponent, self._deficit_weight) * share
 
     def _pay(self, arm: str, earned: float) -> None:
@@ -100,10 +100,9 @@ class CoverageGuided:
 
 
 def worth(sample: Sample, exponent: float, deficit_weight: float) -> float:
-    """min(3, deficit^exponent) of a kept sample; 0 of any other.
+    """Return min(3, deficit^exponent) for a kept sample, 0 for any other.
 
-    The deficit is read back from the decision's addend, weight · ln(deficit). A rule without that addend has a deficit
-    of 1.
+    The deficit is read back from the decision's addend, weight · ln(deficit). Under a rule without that addend it is 1.
     """
     decision = sample.decision
     if decision is None or decision.outcome != "curated":

@@ -1,6 +1,6 @@
-"""What the diversity stage tells synthesis about a decided sample.
+"""Feedback from the diversity stage to synthesis about a decided sample.
 
-Feedback steers and does not count: a crash may lose or repeat some of it, and nothing but the next choices changes.
+Feedback steers and is not counted: a crash may lose or repeat some of it, which changes only the next choices.
 """
 
 from dataclasses import replace
@@ -10,10 +10,10 @@ from schemas import Sample
 
 
 def feedback_of(decided: Sample) -> Sample | None:
-    """The sample without answer, score and embedding; None for one that synthesis has nothing to learn from.
+    """Return the sample without answer, score and embedding, or None if synthesis learns nothing from it.
 
-    It learns where something was kept from every curated sample, and what its calls were good for from those that it
-    made itself, curated or not.
+    From every curated sample it learns which topics were kept; from its own samples, curated or not, it learns the
+    yield of its calls.
     """
     curated = decided.decision is not None and decided.decision.outcome == "curated"
     if not curated and not is_synthetic(decided):

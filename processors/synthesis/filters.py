@@ -1,4 +1,4 @@
-"""The filters that a candidate passes, as in the paper (§2.2) and its code, and the word for each way to fail."""
+"""The filters that a candidate passes, as in the paper (§2.2) and its code, and the name of each way to fail."""
 
 import re
 import string
@@ -26,7 +26,7 @@ REASONS: Mapping[str, str] = {
     "too_similar": "an instruction of the pool is almost the same (ROUGE-L)",
     "surplus": "it is good, but as many as were wanted are there already",
 }
-"""Every reason that synthesis gives a candidate up for. Stable words: they are counted, charted and searched for."""
+"""Every reason to reject a candidate. The words are stable, because they are counted, charted and searched for."""
 
 COUNTED_ONLY = ("no_task", "duplicate", "surplus")
 """Reasons that make no rejected sample: there is no text, its id belongs to the first one, or it may yet be wanted."""
@@ -40,7 +40,7 @@ _OPENING = ("Pi", "Ps")  # a Chinese sentence may well begin with a quotation or
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What was asked for: the language, and whether the task type is about code."""
+    """The request: the language, and whether the task type is about code."""
 
     language: str
     code: bool
@@ -50,7 +50,9 @@ Filter = Callable[[Prompt, Wanted], bool]
 
 
 class Filters:
-    """Judges candidates, by the cheap filters first: the reason is the first that holds, in the order of `REASONS`."""
+    """Judges candidates, by the cheap filters first, and gives the first reason that holds, in the order of
+    `REASONS`.
+    """
 
     def __init__(self, config: SynthesisConfig, pool: Pool) -> None:
         self._config = config
@@ -58,7 +60,7 @@ class Filters:
         self._blocked = _words(config.blocked)
 
     def failed(self, prompt: Prompt, wanted: Wanted) -> str | None:
-        """The first reason against a candidate, or None."""
+        """Return the first reason against a candidate, or None."""
         return next((reason for reason, fails in self._all().items() if fails(prompt, wanted)), None)
 
     def _all(self) -> Mapping[str, Filter]:
@@ -78,13 +80,13 @@ class Filters:
 
 
 def words(text: str) -> int:
-    """The number of words; two characters of Chinese, Japanese or Korean count as one, rounded up."""
+    """Count the words; two characters of Chinese, Japanese or Korean count as one, rounded up."""
     characters = len(_CHARACTER.findall(text))
     return len(_CHARACTER.sub(" ", text).split()) + (characters + 1) // 2
 
 
 def _words(blocked: tuple[str, ...]) -> re.Pattern[str]:
-    """Whole words; Chinese has no spaces, so there a word is found anywhere."""
+    """Match whole words; Chinese has no spaces, so there a word is found anywhere."""
     parts = [re.escape(word) if _CHARACTER.search(word) else rf"\b{re.escape(word)}\b" for word in blocked]
     return re.compile("|".join(parts) or "(?!)", re.IGNORECASE)
 
@@ -97,6 +99,6 @@ def _is_punctuation(character: str) -> bool:
 
 
 def _other_language(instruction: str, language: str) -> bool:
-    """By script alone: English and French cannot be told apart, English and Chinese can."""
+    """Decide by script alone: it distinguishes English from Chinese, but not English from French."""
     guess = guess_language(instruction)
     return guess != language if guess or language in SCRIPTS else False

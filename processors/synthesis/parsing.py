@@ -1,6 +1,6 @@
-"""Taking a model's reply apart into candidates, whatever form the model gave it.
+"""Split a model's reply into candidates, in any form that models give it.
 
-Models number from 1 or go on counting, put labels and asterisks around things, wrap JSON in fences, answer their own
+Models number from 1 or continue the examples' numbers, add labels and asterisks, wrap JSON in fences, answer their own
 tasks, and are cut off in the middle of the last one.
 """
 
@@ -35,7 +35,9 @@ _QUOTES = {'"': '"', "“": "”", "'": "'", "`": "`"}
 
 
 def candidates(text: str, style: Style, *, cut_off: bool) -> list[Prompt]:
-    """The prompts in a reply, none empty. `cut_off` (finish_reason ``length``) drops the last one: it has no end."""
+    """Return the prompts in a reply, none empty; `cut_off` (finish_reason ``length``) drops the last, incomplete
+    one.
+    """
     text = _unfenced(_encodable(text).strip())
     found = _objects(text)  # an object that was cut off does not parse: it is dropped already
     if found is None:
@@ -45,7 +47,7 @@ def candidates(text: str, style: Style, *, cut_off: bool) -> list[Prompt]:
 
 
 def _encodable(text: str) -> str:
-    """A model may cut a character in two: half of one has no encoding."""
+    """Replace half characters, which have no encoding; a model may cut a character in two."""
     return text.encode("utf-8", "replace").decode()
 
 
@@ -55,7 +57,9 @@ def _unfenced(text: str) -> str:
 
 
 def _objects(text: str) -> list[Prompt] | None:
-    """The tasks of a JSON reply, or None where it is none; whole ones count even if the reply breaks off."""
+    """Return the tasks of a JSON reply, or None if it is not JSON; complete ones are read even if the reply breaks
+    off.
+    """
     if not re.match(r"[\[{]", text):
         return None
     decoder, found, place = json.JSONDecoder(), [], 1 if text[0] == "[" else text.find("[") + 1
@@ -81,7 +85,7 @@ def _of_object(value: dict[str, Any]) -> Prompt:
 
 
 def _items(text: str) -> list[str]:
-    """The items of a numbered list; else of a bulleted or labelled one; else the whole text."""
+    """Split a numbered list into its items; else a bulleted or labelled one; else return the whole text."""
     starts = list(_in_sequence(list(_NUMBER.finditer(text))))
     if not starts:
         for mark in (_LABEL, _BULLET):
@@ -92,12 +96,12 @@ def _items(text: str) -> list[str]:
             return [text]
     ends = [match.start() for match in starts[1:]] + [len(text)]
     items = [text[match.end() : end] for match, end in zip(starts, ends, strict=True)]
-    # What follows the last item after an empty line is the model's closing remark.
+    # Text after the last item and an empty line is the model's closing remark.
     return [*items[:-1], items[-1].split("\n\n")[0]]
 
 
 def _in_sequence(numbers: list[re.Match[str]]) -> Iterator[re.Match[str]]:
-    """The numbers that count on from the first: a list inside an item begins again. All, where none does."""
+    """Yield the numbers that count on from the first, as a list inside an item starts again; all, if none counts on."""
     counted = 1 + sum(int(b[1]) == int(a[1]) + 1 for a, b in pairwise(numbers))
     if counted == 1:
         yield from numbers
@@ -123,7 +127,7 @@ def _with_input(instruction: str, text: str) -> Prompt:
 
 
 def _bare(text: str) -> str:
-    """Without the asterisks or quotes around the whole."""
+    """Remove asterisks or quotes around the whole text."""
     text = text.strip()
     if text.startswith("**") and text.endswith("**") and len(text) > 4:
         text = text[2:-2].strip()

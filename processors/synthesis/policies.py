@@ -10,10 +10,10 @@ from processors.synthesis.policy import SamplingPolicy, Uniform
 def make_policy(
     config: SynthesisConfig, deficit_weight: float, task_types: Callable[[], Sequence[str]], rng: random.Random
 ) -> SamplingPolicy:
-    """The policy that the settings name, before its first choice. `deficit_weight` is that of the keep rule."""
+    """Make the policy that the settings name. `deficit_weight` is that of the keep rule."""
     if config.policy == "uniform":
         return Uniform(task_types, config.languages, rng)
-    from processors.synthesis.coverage import CoverageGuided  # River, which nothing else in synthesis needs
+    from processors.synthesis.coverage import CoverageGuided  # River, which the rest of synthesis does not need
 
     return CoverageGuided(
         task_types, config.languages, rng, exponent=config.coverage_exponent, deficit_weight=deficit_weight

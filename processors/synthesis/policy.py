@@ -1,4 +1,4 @@
-"""Which kind of prompt is wanted next: one interface, so that other ways to choose can take the place of this one."""
+"""The interface of policies, which choose the kind of the next prompt, and the uniform policy."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from schemas import Sample
 class Choice:
     """One call to make: its task type and language.
 
-    `examples` are to be among those shown to the model, `avoid` are instructions that it is asked not to repeat.
+    `examples` are to be among those shown to the model; `avoid` are instructions that it is asked not to repeat.
     """
 
     task_type: str
@@ -24,9 +24,9 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feedback:
-    """What came of a call: candidates in its reply, how many of them were accepted, tokens in and out, and money.
+    """The outcome of a call: candidates in its reply, how many were accepted, tokens in and out, and money.
 
-    A `fruitless` call brought nothing that is decided about later: no whole task, or nothing but known ones.
+    After a `fruitless` call there is nothing to decide: its reply held no complete task, or only known ones.
     """
 
     choice: Choice
@@ -38,24 +38,24 @@ class Feedback:
 
 
 class SamplingPolicy(Protocol):
-    """Chooses, and may learn from what came of it."""
+    """Chooses the next call, and may learn from the outcomes."""
 
     name: str
 
     def choose(self) -> Choice:
-        """The next call."""
+        """Choose the next call."""
 
     def learn(self, feedback: Feedback) -> None:
-        """Take note of how a call ended."""
+        """Learn from the outcome of a call."""
 
     def observe(self, sample: Sample) -> None:
-        """Take note of a decided sample, as `feedback_of` gives it: one of synthesis, or any that was kept."""
+        """Learn from a decided sample, as `feedback_of` gives it: one of synthesis, or any that was kept."""
 
 
 class Uniform:
-    """Every task type as often as any other, and so every language: the baseline, which learns nothing.
+    """Draws every task type and every language equally often: the baseline, which learns nothing.
 
-    `task_types` gives the names there are at the moment: a pool may grow while it is drawn from.
+    `task_types` returns the present names, because a pool may grow while prompts are drawn from it.
     """
 
     name = "uniform"
@@ -66,11 +66,11 @@ class Uniform:
         self._rng = rng
 
     def choose(self) -> Choice:
-        """One of all pairs."""
+        """Draw one of all pairs."""
         return Choice(task_type=self._rng.choice(self._task_types()), language=self._rng.choice(self._languages))
 
     def learn(self, feedback: Feedback) -> None:
-        """Nothing."""
+        """Ignore the outcome."""
 
     def observe(self, sample: Sample) -> None:
-        """Nothing."""
+        """Ignore the decision."""

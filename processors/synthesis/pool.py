@@ -1,4 +1,4 @@
-"""The pool: the prompts that examples are drawn from and that a new one must differ from."""
+"""The pool: prompts that serve as examples and from which new prompts must differ."""
 
 import random
 from collections.abc import Sequence
@@ -14,19 +14,19 @@ NAME = "synthesis"
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A prompt of the pool, and how a lineage calls it."""
+    """A prompt of the pool, and its name in lineages."""
 
     name: str
     prompt: Prompt
 
 
 def is_synthetic(sample: Sample) -> bool:
-    """Whether synthesis made it; what a person gave is human."""
+    """Return whether synthesis made the sample; all others are human."""
     return any(step.stage == NAME for step in sample.lineage)
 
 
 class Pool:
-    """Prompts by task type, language and origin, with an index of what they ask."""
+    """Prompts by task type, language and origin, with an index of their instructions."""
 
     def __init__(self) -> None:
         self._ids: set[str] = set()
@@ -38,13 +38,13 @@ class Pool:
         return len(self._ids)
 
     def __contains__(self, prompt: Prompt) -> bool:
-        """Whether the pool has this prompt, word for word."""
+        """Return whether the pool has this prompt, word for word."""
         return sample_id(prompt) in self._ids
 
     def add(self, sample: Sample) -> bool:
-        """Add a sample's prompt; False where it is there already, or has no task type to be drawn for.
+        """Add a sample's prompt; return False if it is known, or has no task type under which to draw it.
 
-        A seed out of a file describes its task type too; the first description stays.
+        A seed from a file describes its task type too; the first description stays.
         """
         if not sample.task_type or sample.prompt in self:
             return False
@@ -57,15 +57,15 @@ class Pool:
         return True
 
     def similar(self, instruction: str, at_least: float) -> bool:
-        """Whether any instruction of the pool has a ROUGE-L of `at_least` with this one."""
+        """Return whether any instruction of the pool has a ROUGE-L of `at_least` with this one."""
         return self._index.nearest(instruction, at_least) is not None
 
     def kind(self, task_type: str) -> Kind:
-        """What is known about a task type: at least its name."""
+        """Describe a task type, by its name alone if nothing else is known."""
         return self._kinds.get(task_type) or Kind(name=task_type, title=task_type.replace("_", " "))
 
     def task_types(self) -> list[str]:
-        """The task types that have a prompt, sorted."""
+        """Return the task types that have a prompt, sorted."""
         return sorted({task_type for task_type, _, _ in self._shelves})
 
     def draw(
@@ -77,10 +77,10 @@ class Pool:
         rng: random.Random,
         chosen: Sequence[Example] = (),
     ) -> list[Example]:
-        """Examples at random and in random order: `generated` ones as far as there are some, human ones for the rest.
+        """Draw examples at random and in random order: up to `generated` generated ones, human ones for the rest.
 
-        Those `chosen` already are among them, in the place of generated ones first. All are of the task type and in the
-        language; where there is no such prompt, other languages take its place.
+        Those already `chosen` are among them and replace generated ones first. All have this task type and language; if
+        there is no such prompt, other languages are used.
         """
         known = {example.prompt for example in chosen}
         chosen = list(chosen)

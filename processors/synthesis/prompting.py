@@ -1,4 +1,4 @@
-"""How a model is asked for new prompts: three styles, each with its form of reply."""
+"""Requests for new prompts in three styles, each with its form of reply."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -29,7 +29,7 @@ SCHEMA: Mapping[str, Any] = {
 
 _AVOIDED = 4
 _AVOIDED_LONGEST = 120
-"""Instructions that are not to be repeated, and characters of each: enough to know them by."""
+"""The most instructions not to repeat, and the most characters of each: enough to recognise them."""
 
 
 def messages(
@@ -41,7 +41,7 @@ def messages(
     system: str = "",
     avoid: Sequence[str] = (),
 ) -> tuple[Message, ...]:
-    """The chat that asks for `count` more prompts like `examples`, and for none of those to `avoid`.
+    """Build the chat that asks for `count` more prompts like `examples`, and for none of those to `avoid`.
 
     `system` is the route's own system prompt.
     """

@@ -1,4 +1,4 @@
-"""Seeds as samples: what a task type file says, in the form that the `seeds` topic carries."""
+"""Seeds as samples: the contents of a task type file in the form that the `seeds` topic carries."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from schemas import Prompt, Sample, Step, sample_id
 from schemas.types import Scalar
 
 NAME = "skills"
-"""The stage in the lineage of a seed; its step says what kind of task it belongs to."""
+"""The stage in the lineage of a seed; its step names the kind of its task."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """A task type in the words that a model is asked with, and whether it is about code."""
+    """A task type as described to a model, and whether it is about code."""
 
     name: str
     title: str
@@ -22,7 +22,7 @@ class Kind:
 
 
 def seed_samples(task_type: TaskType, at: str) -> Iterator[Sample]:
-    """The prompts of a task type, numbered from 1 as a reader of the file counts; `at` is UTC in RFC 3339."""
+    """Yield the prompts of a task type, numbered from 1; `at` is UTC in RFC 3339."""
     for number, seed in enumerate(task_type.seeds, 1):
         prompt = Prompt(instruction=seed.instruction, input=seed.input)
         params: dict[str, Scalar] = {"seed": f"{task_type.name}/{number}", "code": task_type.code}
@@ -38,12 +38,12 @@ def seed_samples(task_type: TaskType, at: str) -> Iterator[Sample]:
 
 
 def seed_name(sample: Sample) -> str:
-    """How lineages call it: ``<task type>/<n>`` for a seed out of a file, else its id."""
+    """Return the name in lineages: ``<task type>/<n>`` for a seed from a file, else its id."""
     return next((str(step.params["seed"]) for step in sample.lineage if "seed" in step.params), sample.sample_id)
 
 
 def kind_of(sample: Sample) -> Kind | None:
-    """The kind that a seed out of a file brings along; None for any other sample."""
+    """Return the kind that a seed from a file carries, or None for any other sample."""
     for step in sample.lineage:
         if step.stage == NAME and "title" in step.params:
             found = step.params

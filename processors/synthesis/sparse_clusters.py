@@ -1,4 +1,4 @@
-"""What was kept lately, cluster by cluster: the source of examples from topics of which little has been kept."""
+"""Recently kept prompts by cluster: the source of examples from topics with few kept samples."""
 
 import math
 import random
@@ -10,19 +10,19 @@ from processors.synthesis.seeds import seed_name
 from schemas import Sample
 
 _REMEMBERED = 8
-"""Kept prompts per cluster: the latest."""
+"""The latest kept prompts per cluster that are remembered."""
 _HALF_LIFE = 3000.0
-"""Kept samples after which one counts half, as in the keep rule's deficit."""
+"""After so many kept samples one counts half, as in the keep rule's deficit."""
 _EXAMPLES = 2
 _SPARSEST = 4
-"""Examples come from two of so many clusters, at random: the emptiest may be one where nothing more is to be had."""
+"""Examples come from two of this many clusters, at random: the emptiest may be one that gives nothing more."""
 _LONGEST = 600
-"""Characters of a prompt that is worth its place among the examples."""
+"""Longest prompt, in characters, that is used as an example."""
 
 
 @dataclass(frozen=True, slots=True)
 class SparseCluster:
-    """Examples out of clusters with little in them, and instructions of those clusters that are not to come again."""
+    """Examples from clusters with few samples, and instructions of those clusters that should not be repeated."""
 
     examples: tuple[Example, ...] = ()
     avoid: tuple[str, ...] = ()
@@ -41,14 +41,16 @@ class _Cluster:
 
 
 class KeptPrompts:
-    """A decayed count of kept samples per cluster, and the latest prompts of each; bounded by the clusters' number."""
+    """A decayed count of kept samples per cluster, and the latest prompts of each; bounded by the number of
+    clusters.
+    """
 
     def __init__(self) -> None:
         self._clusters: dict[int, _Cluster] = {}
         self._kept = 0
 
     def add(self, sample: Sample) -> None:
-        """Count in a curated sample. A long prompt, or one with turns before it, is counted and never shown."""
+        """Count a curated sample; remember its prompt, unless it is long or has earlier turns."""
         if sample.decision is None or sample.decision.cluster is None:
             return
         self._kept += 1
@@ -58,7 +60,7 @@ class KeptPrompts:
             cluster.latest.append(sample)
 
     def sparse(self, task_type: str, language: str, rng: random.Random) -> SparseCluster:
-        """Two examples of this kind from sparse clusters, as far as there are some, and what else was kept there."""
+        """Return up to two examples of this kind from sparse clusters, and other instructions kept there."""
         order = sorted(self._clusters.values(), key=lambda cluster: cluster.count_at(self._kept))
         fitting = [[s for s in c.latest if (s.task_type, s.language) == (task_type, language)] for c in order]
         candidates = [samples for samples in fitting if samples][:_SPARSEST]

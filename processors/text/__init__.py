@@ -1,1 +1,1 @@
-"""Text as such: its language, refusals, loops, likeness, and how many tokens it will be."""
+"""Properties of text: its language, refusals, loops, similarity, and its estimated tokens."""

@@ -1,4 +1,4 @@
-"""A cheap guess at the language of a text, by its script alone, and no guess where the script does not tell."""
+"""A cheap guess at the language of a text by its script alone, and no guess if the script does not tell."""
 
 import re
 
@@ -15,20 +15,21 @@ SCRIPTS = {
 }
 """The letters of each script, under the language that it suggests."""
 
-_LOOKED_AT = 1000  # characters; the beginning of a prompt says enough
+_LOOKED_AT = 1000  # characters; the beginning of a prompt is enough
 
 _SHARE = 0.2
 """The share of the letters that a script needs. A Chinese prompt about code holds many Latin letters, an English one
-about Chinese a few characters; a Chinese character also says about as much as three or four letters."""
+about Chinese a few characters; a Chinese character also says about as much as three or four letters.
+"""
 
 _KANA_SHARE = 0.1
-"""The share of kana among kana and Chinese characters that makes a text Japanese: no sentence goes without them."""
+"""The share of kana among kana and Chinese characters that makes a text Japanese: every sentence has some."""
 
 
 def guess_language(text: str) -> str:
-    """The ISO 639-1 code that the script of `text` suggests, or the empty text.
+    """Return the ISO 639-1 code that the script of `text` suggests, or the empty text.
 
-    Latin letters say nothing (English, French and Vietnamese share them) and give no guess. Cyrillic is called Russian,
+    Latin letters give no guess, because English, French, Vietnamese and others share them. Cyrillic is called Russian,
     Arabic script Arabic and Devanagari Hindi: the largest of their languages, right more often than not.
     """
     seen = text[:_LOOKED_AT]

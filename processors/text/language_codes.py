@@ -15,5 +15,5 @@ _NAMES |= {"it": "Italian", "ja": "Japanese", "ko": "Korean", "pt": "Portuguese"
 
 
 def language_name(code: str) -> str:
-    """The English name of a language, for a prompt; its code where we know no name."""
+    """Return the English name of a language, for a prompt, or its code if its name is not in the list."""
     return _NAMES.get(code, f"the language with the ISO 639-1 code {code}")

@@ -1,4 +1,4 @@
-"""Whether an answer is in the language of its prompt. Doubt is no fault."""
+"""Find answers that are not in the language of their prompt; in doubt an answer passes."""
 
 import re
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ EXEMPT = frozenset(
 """Task types whose answers are in another language, in a formal one, or copied from the input."""
 
 _MIN_LETTERS = 30
-"""A shorter answer may be a name, a formula or a word that was asked for."""
+"""A shorter answer may be a name, a formula or a single word."""
 
 _NAMED = re.compile(
     r"(?:chin|japan|portugu|vietnam)ese|mandarin|korean|russian|arabic|thai|greek|hebrew|hindi|english|french|german"
@@ -21,7 +21,7 @@ _NAMED = re.compile(
     r"|代码|程序|函数|编程|python|java|html|css|sql|\b(?:code|script)\b",
     re.IGNORECASE,
 )
-"""Prompts that speak of a language, or ask for a program, may want any."""
+"""Prompts that mention a language, or ask for a program, may want an answer in any language."""
 
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`|https?://\S+", re.DOTALL)
 _WORD = re.compile(r"[^\W\d_]+")
@@ -43,14 +43,14 @@ _FUNCTION_WORDS: Mapping[str, frozenset[str]] = {
 """Some of the commonest words of each language."""
 
 _MIN_HITS = 5
-_SHARE = 0.3  # of the letters; kana are half of those of a Japanese text
+_SHARE = 0.3  # of the letters; half of those of a Japanese text are kana
 
 
 def language_differs(sample: Sample, answer: str) -> bool:
-    """Whether `answer` is clearly in another language than the sample's prompt.
+    """Return whether `answer` is clearly in another language than the sample's prompt.
 
     Scripts are compared; among languages in Latin letters those of `_FUNCTION_WORDS`. False for task types in `EXEMPT`,
-    for prompts that speak of a language or of code, and for answers with too few letters to tell.
+    for prompts that mention a language or code, and for answers with too few letters to tell.
     """
     prompt = sample.prompt.text()
     prose = _CODE.sub(" ", answer)
@@ -66,7 +66,7 @@ def language_differs(sample: Sample, answer: str) -> bool:
 
 
 def _foreign(asked: str, given: str, prompt: str, prose: str) -> bool:
-    """Two scripts: most of the answer is in one of which the prompt has nothing, not even a quoted word."""
+    """Return whether most of the answer is in a script that the prompt does not contain, not even in a quoted word."""
     if not given:
         return not SCRIPTS[asked].search(prose) and not _LATIN_WORD.search(prompt)
     letters = len(SCRIPTS[given].findall(prose))
@@ -74,8 +74,8 @@ def _foreign(asked: str, given: str, prompt: str, prose: str) -> bool:
 
 
 def _latin_language(text: str) -> str:
-    """The language whose function words `text` is full of, or the empty text where none stands out."""
-    words = set(_WORD.findall(text.lower()))  # each once: a song says la la la
+    """Return the language whose function words are most frequent in `text`, or the empty text if none stands out."""
+    words = set(_WORD.findall(text.lower()))  # each word once: a song says la la la
     hits = {code: len(words & known) for code, known in _FUNCTION_WORDS.items()}
     *_, second, best = sorted(hits, key=lambda code: hits[code])
     return best if hits[best] >= max(_MIN_HITS, 2 * hits[second]) else ""

@@ -1,23 +1,24 @@
-"""The loop: how a small or overheated model goes wrong, saying one thing over and over until it is cut off."""
+"""Loops: a small or overheated model repeats one phrase over and over until it is cut off."""
 
 import re
 
 MIN_REPEATS = 5
-"""So often a unit stands at the end of a text that loops; a song may say its last line three or four times."""
+"""The repeats at the end of a text that make a loop; a song may repeat its last line three or four times."""
 MIN_CHARS = 60
 """A shorter run is a row of dots, of zeros, or of closing brackets."""
 MAX_CHARS = 20_000
-"""So much of the end is looked at: more than a loop needs to show, little enough to cost milliseconds."""
+"""Only so much of the end is read: more than a loop needs to show, little enough to cost milliseconds."""
 
 _NUMBERING = re.compile(r"^\W*(?:\d+|[a-z])[.):、]\s*", re.MULTILINE)
 
 
 def loop_share(text: str) -> float:
-    """The share of `text`, in [0, 1], that is its last unit repeated `MIN_REPEATS` times or more; 0 without a loop.
+    """Return the share of `text`, in [0, 1], that is its last unit, repeated `MIN_REPEATS` times or more; 0 if no loop.
 
-    A loop is a repeat without a gap that the text ends in. This is stricter than the duplicate n-grams and lines that
-    web pages are judged by (Gopher, arXiv 2112.11446, table A1; there 0.1 to 0.3 is too much): tables, code, refrains
-    and forms are full of those, and good ones are worth keeping. List numbers, case and white space do not count.
+    A loop is a repeat without a gap at the end of the text. This is stricter than the duplicate n-grams and lines by
+    which web pages are judged (Gopher, arXiv 2112.11446, table A1; there 0.1 to 0.3 is too much): tables, code,
+    refrains and forms are full of those, and good ones are worth keeping. List numbers, case and white space are
+    ignored.
     """
     said = " ".join(_NUMBERING.sub("", text.lower()).split())
     end = said[-MAX_CHARS:]
@@ -26,7 +27,8 @@ def loop_share(text: str) -> float:
 
 
 def _loop_chars(text: str) -> int:
-    """Length of the longest beginning of `text` that is one unit `MIN_REPEATS` times or more (the last may be cut).
+    """Return the length of the longest beginning of `text` that is one unit, `MIN_REPEATS` times or more (the last may
+    be cut).
 
     The prefix function of Knuth, Morris and Pratt gives the shortest period of every beginning in linear time.
     """

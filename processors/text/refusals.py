@@ -1,13 +1,14 @@
-"""Refusals: a reply in which the model says that it will not or cannot do what was asked."""
+"""Refusals: replies in which the model says that it will not or cannot do the task."""
 
 import re
 
 MAX_CHARS = 1000
-"""A longer reply has more to say than no, whatever its first sentence."""
+"""A longer reply is more than a refusal, even if its first sentence refuses."""
 
 _ANSWER_BYTES, _OFFER_BYTES = 120, 300
-"""What follows a "but" is an answer after all when it is so long (a Chinese character is three bytes); an offer
-of other help ("but I can suggest …") needs more before it holds one."""
+"""Text after a "but" is an answer if it is at least this long (a Chinese character is three bytes); after an offer of
+other help ("but I can suggest …") it needs the second length.
+"""
 
 _HELP = (
     r"(?:help|assist|provid|generat|creat|writ|fulfill?|comply|answer|complet|respond|do (?:that|this|so)|"
@@ -51,10 +52,10 @@ _OFFER = re.compile(
 
 
 def is_refusal(text: str) -> bool:
-    """Whether the reply opens by refusing, in English or Chinese, and does not go on to answer.
+    """Return whether the reply opens by refusing, in English or Chinese, and does not go on to answer.
 
-    Only the opening counts: an answer that says sorry in a letter or in a story is none, nor is one that says what a
-    model lacks and then answers at some length.
+    Only the opening matters: an answer that says sorry in a letter or in a story is no refusal, nor is one that names a
+    model's limits and then answers at some length.
     """
     said = " ".join(text.replace("’", "'").lower().split())
     if len(said) > MAX_CHARS:

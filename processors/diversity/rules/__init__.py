@@ -1,1 +1,1 @@
-"""Keep rules: which of the samples that passed the gates are kept. `registry` has them by name."""
+"""Keep rules, which decide about the samples that passed the gates. `registry` has them by name."""

@@ -1,4 +1,4 @@
-"""Which of the samples that passed the gates are kept: the interface of the rules."""
+"""The interface of keep rules, which decide about the samples that passed the gates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """What a rule may know of a sample that passed the gates.
+    """A sample that passed the gates, as a rule sees it.
 
-    `nearest` is the cosine with the nearest kept neighbour, None where nothing is kept near; `clusters` is the number
-    of clusters in use.
+    `nearest` is the cosine with the nearest kept neighbour, or None if none is near; `clusters` is the number of
+    clusters in use.
     """
 
     cluster: int
@@ -25,7 +25,7 @@ class Candidate:
 class Verdict:
     """A rule's judgement: whether the sample is kept and why, the addends, their sum, and the threshold, if any.
 
-    An addend that a rule does not know is 0, so that the sum holds for every rule.
+    An addend that a rule does not use is 0, so that the sum holds for every rule.
     """
 
     kept: bool
@@ -41,19 +41,19 @@ class KeepRule(Protocol):
     """A rule that judges sample after sample and learns from each. Its verdicts depend on nothing else."""
 
     name: str
-    """As in the setting ``diversity.rule`` and in `Decision.rule`."""
+    """The name in the setting ``diversity.rule`` and in `Decision.rule`."""
 
     def judge(self, candidate: Candidate) -> Verdict:
         """Judge one sample, and learn from it."""
 
     def forget(self, cluster: int) -> None:
-        """Start `cluster` anew: its centre was re-used for another topic."""
+        """Forget `cluster`, because its centre was re-used for another topic."""
 
     def forget_scores(self) -> None:
-        """Start everything anew that compares IFD values: another scorer gives them from now on."""
+        """Forget all IFD values, because another scorer gives the next ones."""
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """All that was learnt, as plain arrays."""
+        """Return everything learnt, as plain arrays."""
 
     def load(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take the place of what was learnt so far."""
+        """Replace everything learnt so far."""

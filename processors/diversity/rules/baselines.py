@@ -12,7 +12,7 @@ from processors.diversity.rules.windows import Quantile, Ranks, State, padded
 
 
 class IfdThreshold:
-    """Kept when the IFD reaches a running quantile, whatever it is about: Superfiltering (arXiv 2402.00530) online."""
+    """Keeps samples whose IFD reaches a running quantile, in any topic: Superfiltering (arXiv 2402.00530) online."""
 
     name = "ifd_threshold"
 
@@ -29,27 +29,27 @@ class IfdThreshold:
         return verdict
 
     def forget(self, cluster: int) -> None:
-        """Clusters have no say."""
+        """Ignore it, because clusters do not affect this rule."""
 
     def forget_scores(self) -> None:
-        """Warm up again."""
+        """Forget the IFD values and warm up again."""
         self._ifds.forget()
 
     def state(self) -> State:
-        """All that was learnt, as plain arrays."""
+        """Return everything learnt, as plain arrays."""
         return self._ifds.state()
 
     def load(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take the place of what was learnt so far."""
+        """Replace everything learnt so far."""
         self._ifds.load(state)
 
 
 class ClusterQuota:
-    """Every cluster has a quota; within it the highest IFD ranks are kept.
+    """Gives every cluster a quota, and keeps its highest IFD ranks.
 
     The quota grows with the square root of the cluster's arrivals (decayed), so that a large topic gets more than a
-    small one and less than its share. In a cluster of a of A arrivals the share s·(√a / Σ√a) / (a / A) of the samples
-    may be kept, s being the wanted share with its feedback: those whose rank reaches 1 minus that.
+    small one and less than its share. In a cluster with a of A arrivals the share s·(√a / Σ√a) / (a / A) of the samples
+    may be kept, s being the wanted share with its feedback: those whose rank is at least 1 minus that share.
     """
 
     name = "cluster_quota"
@@ -80,20 +80,20 @@ class ClusterQuota:
         return min(self._share.share * quota / float(self._arrivals[cluster] / self._arrivals.sum()), 1.0)
 
     def forget(self, cluster: int) -> None:
-        """Start `cluster` anew: its centre was re-used for another topic."""
+        """Forget `cluster`, because its centre was re-used for another topic."""
         self._arrivals[cluster] = 0.0
         self._ranks.forget(cluster)
 
     def forget_scores(self) -> None:
-        """Start the ranks anew."""
+        """Forget the ranks."""
         self._ranks.forget_all()
 
     def state(self) -> State:
-        """All that was learnt, as plain arrays."""
+        """Return everything learnt, as plain arrays."""
         return {"arrivals": self._arrivals} | self._share.state() | self._ranks.state()
 
     def load(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take the place of what was learnt so far."""
+        """Replace everything learnt so far."""
         self._arrivals = padded(state["arrivals"], len(self._arrivals))
         self._share.load(state)
         self._ranks.load(state)

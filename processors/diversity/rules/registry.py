@@ -10,9 +10,9 @@ from processors.diversity.rules.streaming_gain import StreamingGain
 RULES: Mapping[str, Callable[[DiversityConfig, int], KeepRule]] = {
     rule.name: rule for rule in (StreamingGain, IfdThreshold, ClusterQuota)
 }
-"""Name of a rule to what makes it, of the settings and the number of clusters."""
+"""Maps a rule's name to its constructor, which takes the settings and the number of clusters."""
 
 
 def make_rule(config: DiversityConfig, n_clusters: int) -> KeepRule:
-    """The rule that the settings name, before its first sample."""
+    """Make the rule that the settings name."""
     return RULES[config.rule](config, n_clusters)

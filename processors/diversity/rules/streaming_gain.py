@@ -1,7 +1,7 @@
 """The default rule: the streaming gain.
 
-It is the online form of QDIT's trade between quality and diversity ("Data Diversity Matters for Robust
-Instruction Tuning", arXiv 2311.14736), with an extra addend for topics of which little has been kept.
+It is the online form of QDIT's trade between quality and diversity ("Data Diversity Matters for Robust Instruction
+Tuning", arXiv 2311.14736), with an extra addend for topics with few kept samples.
 """
 
 import math
@@ -19,13 +19,13 @@ _DEFICIT_MIN, _DEFICIT_MAX = 0.05, 20.0
 
 
 class StreamingGain:
-    """``G = b·s + (1-b)·(1-nn) + g·ln(deficit)``, kept when G reaches a running quantile.
+    """``G = b·s + (1-b)·(1-nn) + g·ln(deficit)``, kept if G reaches a running quantile.
 
     - s: mean of the sample's IFD rank in its cluster (shrunk towards the global rank) and its global rank, 0 to 1
-    - nn: cosine with the nearest kept neighbour, taken as 0 below 0 and where nothing is kept near
-    - deficit: what an average cluster has had kept, over what this one has (plus ½), both decayed, in [0.05, 20]
+    - nn: cosine with the nearest kept neighbour, taken as 0 if it is negative or there is no neighbour
+    - deficit: kept samples of an average cluster over those of this one (plus ½), both decayed, in [0.05, 20]
 
-    A sample is ranked among those before it. Samples that fail a gate never come here and count for nothing.
+    A sample is ranked among earlier ones. Samples that fail a gate are not passed to the rule, so they change nothing.
     """
 
     name = "streaming_gain"
@@ -74,20 +74,20 @@ class StreamingGain:
         self._ranks.learn(candidate.cluster, candidate.ifd)
 
     def forget(self, cluster: int) -> None:
-        """Start `cluster` anew: its centre was re-used for another topic."""
+        """Forget `cluster`, because its centre was re-used for another topic."""
         self._kept[cluster] = 0.0
         self._ranks.forget(cluster)
 
     def forget_scores(self) -> None:
-        """Start the ranks anew. Gains stay comparable: they are made of ranks, not of IFD values."""
+        """Forget the ranks. Gains stay comparable, because they are made of ranks, not of IFD values."""
         self._ranks.forget_all()
 
     def state(self) -> State:
-        """All that was learnt, as plain float64 and int64 arrays; windows oldest first."""
+        """Return everything learnt, as plain float64 and int64 arrays; windows oldest first."""
         return {"kept": self._kept} | self._gains.state() | self._ranks.state()
 
     def load(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take the place of what was learnt so far. A smaller window keeps the newest."""
+        """Replace everything learnt so far. A smaller window keeps the newest."""
         self._kept = padded(state["kept"], len(self._kept))
         self._gains.load(state)
         self._ranks.load(state)

@@ -1,1 +1,1 @@
-"""Where it runs: the only package that knows Kafka and the environment."""
+"""The pipeline at run time: the only package that knows Kafka and the environment."""

@@ -1,7 +1,7 @@
-"""The demo: the project's own skill library through all stages, on the embedded broker, with real models.
+"""The demo: sends the project's own skill library through all stages, on the embedded broker, with real models.
 
-Its seeds come in with their answers, but one of each task type, which comes without and is sorted, rewritten and
-answered; and a few prompts more are synthesized.
+Its seeds are ingested with their answers, except for one of each task type: that one is ingested without its answer,
+and is sorted, rewritten and answered. A few more prompts are synthesized.
 """
 
 import asyncio
@@ -33,16 +33,16 @@ from streams.sources.synthesis import open_synthesis
 from streams.topics import reading
 
 PROMPTS = 8
-"""Prompts that the demo synthesizes: a minute or two of a small model on a small machine."""
+"""The number of prompts that the demo synthesizes: one or two minutes for a small model on a small machine."""
 
 
 class DemoFailed(StreamsError):
-    """The demo came to no end, or the ledger does not balance."""
+    """The demo did not finish, or the ledger does not balance."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a demo leaves: the account, the decisions by quality of the answers, what the models did, and files."""
+    """The result of a demo: the ledger, the decisions by quality of the answers, the models' yields, and the files."""
 
     account: ledger.Ledger
     by_quality: dict[str, Counter[str]]
@@ -53,7 +53,7 @@ class Result:
 
 
 def rows(collected: bool) -> Iterator[Row]:
-    """The skill library's seeds as rows: those that have answers, or the few that are collected as bare prompts."""
+    """Yield the skill library's seeds as rows: with answers, or, if `collected`, the few that lose their answers."""
     for number, row in enumerate(seed_rows(load_skills(LIBRARY)), 1):
         if row["seed"].endswith("/1") == collected:
             shown = {key: row[key] for key in ("instruction", "input", "language")} if collected else row
@@ -61,7 +61,7 @@ def rows(collected: bool) -> Iterator[Row]:
 
 
 async def play(settings: Settings, connection: Connection, view: View, client: KafkaClient) -> Result:
-    """Feed the rows, synthesize some prompts, wait for the last decision, and write the results."""
+    """Ingest the rows, synthesize some prompts, wait for the last decision, and write the results."""
     async with open_sender(connection) as sender:
         for collected in (True, False):
             as_skills = Reading(labels={"dataset": "skills"})
@@ -76,14 +76,14 @@ async def play(settings: Settings, connection: Connection, view: View, client: K
 async def _synthesize(settings: Settings, connection: Connection) -> None:
     pace = CountTarget(PROMPTS, settings.synthesis.max_candidates)
     async with open_synthesis(settings, connection, (), pace) as synthesis:
-        with suppress(Stopped):  # fewer than wanted are no reason to show nothing
+        with suppress(Stopped):  # with fewer prompts than wanted, the demo still shows its result
             await synthesis.run(asyncio.Event())
 
 
 async def _conclude(settings: Settings, view: View, client: KafkaClient) -> Result:
     account = await ledger.take(client, settings.prefix)
     if not account.balanced or account.pending:
-        raise DemoFailed("the ledger does not balance: `siftstream ledger` tells more")
+        raise DemoFailed("the ledger does not balance or samples are pending: see `siftstream ledger` for the details")
     decided = [sample async for sample in reading.decided(client, settings.prefix)]
     results = RunDir(settings.dir).results
     config = export.configure(settings, "alpaca", "jsonl", metadata=True)
@@ -109,7 +109,7 @@ def _by_quality(decided: list[Sample]) -> dict[str, Counter[str]]:
 
 
 async def refresh(view: View, every_s: float) -> None:
-    """Keep the view fresh until cancelled; a broker that is busy for a moment is asked again."""
+    """Update the view every `every_s` seconds until cancelled; skip an update that fails because the broker is busy."""
     while True:
         with suppress(StreamsError):
             await view.update()

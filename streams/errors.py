@@ -1,12 +1,12 @@
-"""What can go wrong between us and the broker, in words that say what to do next."""
+"""Failures between this package and the broker; each message says what to do next."""
 
 
 class StreamsError(Exception):
-    """Base of the failures of this package that a person can act on."""
+    """Base class of this package's failures that a person can fix."""
 
 
 class BrokerUnreachable(StreamsError):
-    """No broker answers in time; the message names the address, the cause and the remedy, never a password."""
+    """No broker answered in time. The message names the address, the cause and the remedy, never a password."""
 
     def __init__(self, bootstrap: str, waited_s: float, cause: object) -> None:
         super().__init__(
@@ -32,8 +32,8 @@ class CorruptRecords(StreamsError):
 
 
 class BrokerFailed(StreamsError):
-    """The embedded broker did not start or has died; the message ends with the tail of its log."""
+    """The embedded broker did not start or has died. The message ends with the last lines of its log."""
 
 
 class JournalError(StreamsError):
-    """The journal and the broker do not belong together; the message says which file and what to do."""
+    """The journal and the broker do not match. The message names the file or directory and the remedy."""

@@ -1,4 +1,4 @@
-"""The curated topic as a data set on disk."""
+"""Export the curated topic as a data set on disk."""
 
 import random
 from datetime import UTC, datetime
@@ -13,17 +13,18 @@ from streams.topics.table import partitions_of
 
 
 def configure(settings: Settings, shape: str, container: str, metadata: bool) -> ExportConfig:
-    """What to write, and what the manifest remembers of how the samples were chosen."""
+    """Return the export's format, with the scoring and diversity settings that its manifest records."""
     shown = settings_module.shown(settings)
     remembered = {section: shown[section] for section in ("scoring", "diversity")}
     return ExportConfig(shape=shape, container=container, with_metadata=metadata, settings=remembered)
 
 
 async def export(client: KafkaClient, prefix: str, directory: Path, config: ExportConfig) -> int:
-    """Write every curated sample once; return how many.
+    """Write every curated sample once; return the number of samples.
 
-    A compacted topic may hold older records of a key for a while, and all records of a key are in one partition: of
-    each the last one counts. The first pass over a partition finds it, the second writes: 100 bytes a sample in memory.
+    A compacted topic may hold older records of a key for a while; only the last one is written. All records of a key
+    are in one partition. The first pass over a partition finds the last records, the second writes them. This takes
+    about 100 bytes of memory per sample.
     """
     with DatasetWriter(directory, config, lambda: datetime.now(UTC), random.Random(0)) as writer:  # noqa: S311
         for tp in partitions_of(prefix, "curated"):

@@ -1,4 +1,4 @@
-"""The language models of a run: which endpoints there are, who pays, and where replies are kept."""
+"""The language models of a run: its endpoints, routes, budget and cache of replies."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,9 +16,9 @@ from streams.rundir import RunDir
 from streams.settings import BadSettings, Settings, api_keys
 
 LOCAL = "local"
-"""The name of the endpoint where none is named."""
+"""The name of the endpoint if the settings name none."""
 _LOCAL_MAX_TOKENS = 256
-_LOCAL_WAIT_S = 600.0  # a small machine answers slowly; it does not answer sooner when it is asked again
+_LOCAL_WAIT_S = 600.0  # a small machine answers slowly, and a retry does not make it faster
 
 
 LOADED_WITHIN_S = 120.0
@@ -37,9 +37,9 @@ class Models:
 
 
 def endpoints(settings: Settings) -> dict[str, EndpointConfig]:
-    """The endpoints by name: those of the settings, else the one of `llm`, else the run's local model.
+    """Return the endpoints by name: those of the settings, else the one of `llm`, else the run's local model.
 
-    Raises `BadSettings` where there is none.
+    Raises `BadSettings` if there is none.
     """
     if settings.endpoints:
         return settings.endpoints
@@ -58,24 +58,24 @@ def endpoints(settings: Settings) -> dict[str, EndpointConfig]:
 
 
 def routes(settings: Settings, names: list[str]) -> tuple[Route, ...]:
-    """The routes of the settings, or one that leads everything to all endpoints in their order.
+    """Return the routes of the settings, or one route of all requests to all endpoints in their order.
 
-    Raises `BadSettings` for a route to an endpoint that is not there.
+    Raises `BadSettings` if a route leads to an endpoint that does not exist.
     """
     for route in settings.routes:
         for name in route.endpoints:
             if name not in names:
-                raise BadSettings(f"a route leads to endpoint {name!r}; there are {', '.join(names)}")
+                raise BadSettings(f"a route leads to the unknown endpoint {name!r}; use one of {', '.join(names)}")
     if settings.routes or settings.endpoints or settings.llm.url:
         return settings.routes or (Route(endpoints=tuple(names)),)
-    # The small local model finds no end, now and then.
+    # The small local model sometimes does not stop by itself.
     return (Route(endpoints=tuple(names), max_tokens=_LOCAL_MAX_TOKENS),)
 
 
 async def connect(settings: Settings) -> Models:
-    """The models that a stage works with; its client ends with the process, or by ``client.aclose()``.
+    """Return the models for a stage; their client lives until ``client.aclose()`` or the end of the process.
 
-    Waits for the local model where that is the one. Raises `NotLoaded` and `BadSettings`.
+    Waits for the local model if that is the one in use. Raises `NotLoaded` and `BadSettings`.
     """
     found = endpoints(settings)
     if not settings.endpoints and not settings.llm.url:
@@ -89,24 +89,25 @@ async def connect(settings: Settings) -> Models:
 
 
 async def until_loaded(url: str, within_s: float = LOADED_WITHIN_S) -> None:
-    """Wait until the server at `url` has its model: it listens before that, and calls would count against it.
+    """Wait until the server at `url` has loaded its model.
 
-    Raises NotLoaded.
+    It listens earlier, and calls that fail until then would count against the endpoint. Raises `NotLoaded` after
+    `within_s`.
     """
     async with httpx.AsyncClient(timeout=2.0) as client:
 
         async def ask() -> None:
             if not await answers(client, url):
                 raise NotLoaded(
-                    f"the local model at {url} does not answer in {within_s:g} s: is `siftstream up` running here? "
-                    "Its log is local-model.log in the run's logs; another endpoint is named with SIFT_LLM_URL"
+                    f"the local model at {url} did not answer within {within_s:g} s: is `siftstream up` running here? "
+                    "Look at local-model.log in the run's logs, or name another endpoint with SIFT_LLM_URL"
                 )
 
         await poll(ask, retry_on=NotLoaded, within_s=within_s, every_s=0.2)
 
 
 async def trouble_at(endpoint: EndpointConfig, key: str) -> str:
-    """What is in the way of asking an endpoint, in words; empty where it lists its models. Costs nothing there."""
+    """Describe why an endpoint cannot be used; return "" if it lists its models. The request costs nothing."""
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
         async with httpx.AsyncClient(timeout=endpoint.connect_s, headers=headers) as client:
@@ -117,7 +118,7 @@ async def trouble_at(endpoint: EndpointConfig, key: str) -> str:
 
 
 async def answers(client: httpx.AsyncClient, url: str) -> bool:
-    """Whether the model is loaded."""
+    """Tell whether the server at `url` has loaded its model."""
     try:
         return (await client.get(f"{url}/models")).is_success
     except httpx.HTTPError:
@@ -126,7 +127,7 @@ async def answers(client: httpx.AsyncClient, url: str) -> bool:
 
 @asynccontextmanager
 async def open_models(settings: Settings) -> AsyncIterator[Models]:
-    """`connect` for the length of a block."""
+    """Open the models as `connect` does, and close them at the end of the block."""
     models = await connect(settings)
     try:
         yield models

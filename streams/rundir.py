@@ -1,14 +1,14 @@
-"""The run's directory, and how one terminal finds what another one has started.
+"""The run's directory, and how a command finds a run that was started in another terminal.
 
 ::
 
     .siftstream/
-      run.json     the broker of the running `up`: address and how to sign in, without the password
-      lock         held by the running `up`; free means that nothing runs here
+      run.json     the broker of the running `up`: address and credentials, without the password
+      lock         locked by the running `up`; unlocked if nothing runs here
       journal/     the embedded broker's records and the groups' offsets
-      logs/        one file per worker, and the broker's
-      state/       what workers remember of themselves
-      llm/         language models: what was spent, cached replies, the address of the local one
+      logs/        one file per worker, and one for the broker
+      state/       the workers' own state on disk
+      llm/         language models: budget spent, cached replies, the address of the local model
       results/     exports and pictures
 """
 
@@ -27,45 +27,48 @@ from streams.settings import Settings, cache_directory
 
 
 class NoBroker(StreamsError):
-    """No broker is named and no `up` is running."""
+    """No broker is configured and no `up` is running."""
 
 
 class AlreadyRunning(StreamsError):
-    """Another `up` holds the directory."""
+    """Another `up` has locked the directory."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunDir:
-    """The paths of one run's directory."""
+    """One run's directory and the paths in it."""
 
     root: Path
 
     @property
     def journal(self) -> Path:
-        """Journal of the embedded broker."""
+        """Folder of the embedded broker's journal."""
         return self.root / "journal"
 
     @property
     def logs(self) -> Path:
-        """Log files."""
+        """Folder of the log files."""
         return self.root / "logs"
 
     @property
     def results(self) -> Path:
-        """Exports and pictures."""
+        """Folder of exports and pictures."""
         return self.root / "results"
 
     @property
     def llm(self) -> Path:
-        """Budget and cache of language models, and the address of the local one."""
+        """Folder of the language models: budget, cache, and the address of the local model."""
         return self.root / "llm"
 
     def state(self, stage: str, slot: int) -> Path:
-        """What worker `slot` of a stage remembers."""
+        """Return the folder for the state of worker `slot` of a stage."""
         return self.root / "state" / f"{stage}-{slot}"
 
     def lock(self) -> IO[bytes]:
-        """Take the directory for one `up`; it is free again when the returned file is closed or the process ends."""
+        """Lock the directory for one `up`, until the returned file is closed or the process ends.
+
+        Raises `AlreadyRunning` if another `up` has locked it.
+        """
         self.root.mkdir(parents=True, exist_ok=True)
         file = (self.root / "lock").open("ab")
         try:
@@ -76,7 +79,7 @@ class RunDir:
         return file
 
     def announce(self, connection: Connection) -> None:
-        """Tell other terminals where the broker is, and this user's other directories that this run is the latest."""
+        """Record the broker's address for other terminals, and this run as the user's latest one."""
         told = {
             "pid": os.getpid(),
             "bootstrap": connection.bootstrap,
@@ -90,11 +93,11 @@ class RunDir:
         write_atomically(_latest(), orjson.dumps({"dir": str(self.root.resolve())}))
 
     def retract(self) -> None:
-        """Nothing runs here any more."""
+        """Remove the broker's address: nothing runs here any more."""
         (self.root / "run.json").unlink(missing_ok=True)
 
     def running(self) -> bool:
-        """Whether an `up` holds this directory."""
+        """Tell whether an `up` has locked this directory."""
         try:
             with (self.root / "lock").open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -105,16 +108,16 @@ class RunDir:
         return False
 
     def announce_model(self, url: str) -> None:
-        """Tell the workers where the local model is served."""
+        """Record the local model's URL for the workers."""
         write_atomically(self.llm / "local.json", orjson.dumps({"url": url}))
 
     def local_model(self) -> str | None:
-        """The address of the local model that was served here last, or None."""
+        """Return the URL of the local model that was last served here, or None."""
         told = _read(self.llm / "local.json")
         return str(told["url"]) if told else None
 
     def announced(self, password: str) -> Connection | None:
-        """The broker of the `up` that runs here, or None. `password` is never written down."""
+        """Return the broker of the `up` that runs here, or None. `password` is added, as it is never on disk."""
         told = _read(self.root / "run.json")
         if told is None or not self.running():
             return None
@@ -124,10 +127,10 @@ class RunDir:
 
 
 def find(settings: Settings) -> tuple[RunDir, Connection]:
-    """The run that a command is about: its directory and broker.
+    """Find the run that a command refers to; return its directory and broker.
 
-    In this order: the broker that the settings name; the `up` that runs in ``settings.dir``; the `up` that this user
-    started last, wherever. Raises `NoBroker` with what to do.
+    The first of these that exists: the broker of the settings; the `up` that runs in ``settings.dir``; the last `up`
+    that this user started in any directory, if it still runs. Raises `NoBroker` if there is none.
     """
     here = RunDir(settings.dir)
     if settings.broker.bootstrap:

@@ -1,4 +1,4 @@
-"""What makes the in-memory broker durable: its records in Kafka's own segment format, and the groups' offsets."""
+"""The embedded broker, its local language model, and the journal that makes its records and offsets durable."""
 
 from streams.embedded.journal import Journal
 

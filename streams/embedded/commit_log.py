@@ -1,4 +1,4 @@
-"""The groups' committed offsets on disk: one line of JSON per change, the last one counts."""
+"""The groups' committed offsets on disk: one line of JSON per change; the last line of each partition is valid."""
 
 import os
 from collections.abc import Mapping
@@ -13,10 +13,10 @@ Commits = dict[tuple[str, TP], int]
 
 
 class CommitLog:
-    """An append-only file of ``{"group", "topic", "partition", "offset"}``. Call `heal` first: it opens the log.
+    """An append-only file of ``{"group", "topic", "partition", "offset"}``. Call `heal` first, which opens the log.
 
     Attributes:
-        offsets: the last offset of each group and partition.
+        offsets: the last committed offset of each group and partition.
     """
 
     def __init__(self, path: Path) -> None:
@@ -25,9 +25,9 @@ class CommitLog:
         self._size = 0
 
     def heal(self, ends: Mapping[TP, int]) -> int:
-        """Read the file up to its first torn line and rewrite it short; return the bytes that were torn.
+        """Read the file up to its first torn line and rewrite it without repeats; return the number of torn bytes.
 
-        An offset beyond its partition's entry in `ends` becomes that end.
+        An offset beyond its partition's end in `ends` is set back to that end.
         """
         raw = self.path.read_bytes() if self.path.exists() else b""
         self.offsets, whole = _parse(raw)
@@ -37,7 +37,7 @@ class CommitLog:
         return len(raw) - whole
 
     def append(self, committed: Commits) -> None:
-        """Write down what differs from `offsets`; return when it lies on the disk."""
+        """Append the offsets that differ from `offsets`; return when they are on the disk."""
         changed = {key: offset for key, offset in committed.items() if self.offsets.get(key) != offset}
         if not changed:
             return
@@ -50,7 +50,7 @@ class CommitLog:
         self.offsets |= changed
 
     def _rewrite(self) -> None:
-        """The last line of each, in a new file that takes the old one's place in one step."""
+        """Write the last offset of each partition to a new file, and replace the old file by it atomically."""
         content = _lines(self.offsets)
         write_atomically(self.path, content, durable=True)
         self._size = len(content)
@@ -65,7 +65,7 @@ def _lines(commits: Commits) -> bytes:
 
 
 def _parse(raw: bytes) -> tuple[Commits, int]:
-    """The commits of the whole lines, and how many bytes those lines are."""
+    """Parse the whole lines; return their commits and their size in bytes."""
     commits: Commits = {}
     whole = 0
     for line in raw.splitlines(keepends=True):

@@ -1,26 +1,26 @@
-"""What the embedded broker keeps in memory only, made durable: its records and its groups' offsets, in a directory.
+"""The journal: copies the embedded broker's records and committed offsets from memory to a directory.
 
-The directory holds one ``<topic>-<partition>.log`` per partition, Kafka record batches byte for byte in offset order
-(Kafka's own segment format), and ``groups.jsonl`` with the committed offsets. A fresh broker refilled from it has every
-record at the offset it had, so a run that was stopped, or killed, goes on.
+The directory holds one ``<topic>-<partition>.log`` per partition and ``groups.jsonl`` with the committed offsets. A log
+holds Kafka record batches byte for byte in offset order, as Kafka's own segments do. A fresh broker that is refilled
+from the directory has every record at its old offset, so a run that was stopped or killed resumes.
 
-Everything may be killed at once at any instant, so what lies on disk must make sense after every single write. A stage
-reads an input, sends its outputs, waits for the broker's word, then commits. One cycle copies that backwards:
+All processes may be killed together at any instant, so the files must be consistent after every single write. A stage
+reads an input, sends its outputs, waits for the broker's acknowledgement, then commits. One cycle copies in reverse:
 
-1. Ask for the groups' committed offsets. Whatever they stand for is in the broker by now.
+1. Ask for the groups' committed offsets. All outputs that they cover are in the broker by now.
 2. Ask for the ends of the logs, effects before causes: a stage's output topic before its input topic. An output below
-   the first end was made of an input that is below the second, asked for later. All ends lie behind step 1.
-3. Copy each log up to its end, causes before effects, each on the disk before the next is begun: a cycle that dies
-   half-way leaves inputs without outputs, never outputs without inputs.
+   the first end was made from an input below the second, which is asked for later. All ends are read after step 1.
+3. Copy each log up to its end, causes before effects, and sync each to the disk before the next. If a cycle is cut
+   short, inputs may lack outputs, but outputs never lack inputs.
 4. Only then write the offsets of step 1.
 
-So after a restore no committed offset is ahead of the outputs that it stands for (1 before 2, 3 before 4), and no
-effect stands there without its cause (the orders of 2 and 3). What came after the last whole cycle is lost: outputs and
-commits whose inputs are there are made again, and an input that is lost has no answer in the journal either. Around a
-loop of topics (feedback) no order can hold for every pair; the one given decides.
+So after a restore, no committed offset is ahead of the outputs that it covers (1 before 2, 3 before 4), and no effect
+lacks its cause (the orders of 2 and 3). Records after the last whole cycle are lost. If their inputs are there, outputs
+and commits are made once more; an input that is lost has no output in the journal either. In a loop of topics
+(feedback) no order is right for every pair; the order of `topics` decides.
 
-An end always falls between two batches, because the broker appends a batch whole; should one ever straddle it, it is
-taken whole: it holds records from before the end, which the offsets may stand for.
+An end always falls between two batches, because the broker appends each batch whole. If a batch ever straddled an end,
+all of it would be copied: it holds records before the end, which the offsets may cover.
 """
 
 import asyncio
@@ -42,9 +42,9 @@ class Journal:
     """The journal of one run. Call `heal`, then `restore` with a fresh broker, then `run` (or `sync`) while it works.
 
     Args:
-        directory: where the files are; made if missing. One process at a time may use it.
-        topics: every partition to keep, effects before causes.
-        groups: for each consumer group the partitions it commits.
+        directory: the folder of the files; created if missing. One process at a time may use it.
+        topics: every partition to copy, effects before causes.
+        groups: for each consumer group, the partitions that it commits.
     """
 
     def __init__(self, directory: Path, topics: Sequence[TP], groups: Mapping[str, Sequence[TP]]) -> None:
@@ -55,16 +55,17 @@ class Journal:
 
     @property
     def ends(self) -> dict[TP, int]:
-        """How many records of each partition are in the journal."""
+        """The number of records of each partition in the journal."""
         return {tp: segment.end for tp, segment in self._segments.items()}
 
     def heal(self) -> dict[str, int]:
-        """Open the journal, cutting what a crash tore: each file after its last whole, intact and consecutive batch.
+        """Open the journal; cut each file after its last whole, intact and consecutive batch.
 
-        Committed offsets beyond the end that is left go back to it. Never raises for torn data.
+        A crash may have torn the bytes after that. Committed offsets beyond the remaining end are set back to it. Never
+        raises for torn data.
 
         Returns:
-            Bytes cut per file name; empty for a journal in good order.
+            Bytes cut per file name; empty if the journal is intact.
         """
         self._directory.mkdir(parents=True, exist_ok=True)
         cut = {segment.path.name: segment.heal() for segment in self._segments.values()}
@@ -76,7 +77,7 @@ class Journal:
         """Fill a fresh broker, whose topics exist, with the records and the committed offsets.
 
         Raises:
-            JournalError: the broker is not empty, gives other offsets, or lacks a partition that the journal has.
+            JournalError: the broker is not empty, assigns other offsets, or lacks a partition that the journal has.
         """
         self._refuse_strangers()
         filled = {tp: end for tp, end in (await client.end_offsets(self._segments)).items() if end}
@@ -95,7 +96,7 @@ class Journal:
                 await client.commit(group, offsets)
 
     async def run(self, client: KafkaClient, interval_s: float = 0.25) -> None:
-        """Cycle until cancelled. The caller then calls `sync` once more when all workers have stopped.
+        """Call `sync` every `interval_s` until cancelled. Call it once more when all workers have stopped.
 
         Raises:
             JournalError, BrokerUnreachable: as `sync`.
@@ -105,10 +106,10 @@ class Journal:
             await asyncio.sleep(interval_s)
 
     async def sync(self, client: KafkaClient) -> None:
-        """One cycle as in the module's description. It may be cancelled anywhere and called again.
+        """Run one cycle as in the module's description. It may be cancelled at any point and then called once more.
 
         Raises:
-            JournalError: the broker lacks records that the journal has: it was started anew and not refilled.
+            JournalError: the broker lacks records that the journal has: it was restarted and not refilled.
             BrokerUnreachable: the broker does not answer.
         """
         committed = await self._committed(client)
@@ -116,8 +117,8 @@ class Journal:
             ends = await self._broker_ends(client)
         except OffsetOutOfRange as error:
             raise JournalError(
-                f"the broker lacks records that {self._directory} has: it was started anew; "
-                "stop, and start again so that it is refilled"
+                f"the broker lacks records that {self._directory} has, because it was restarted and not refilled: "
+                "stop `siftstream up` and start it again, which refills the broker"
             ) from error
         for tp in reversed(self._segments):
             await self._copy(client, tp, ends[tp])
@@ -129,10 +130,10 @@ class Journal:
         return {(group, tp): offset for group, offsets in found for tp, offset in offsets.items()}
 
     async def _broker_ends(self, client: KafkaClient) -> dict[TP, int]:
-        """The logs' ends, effects before causes, topic by topic; a single request when there is nothing new at all."""
+        """Ask for the logs' ends, effects before causes, topic by topic; with one request if nothing is new."""
         ends = await client.watermarks(self.ends)
         if ends == self.ends:
-            return ends  # in whatever order the broker looked: what the offsets stand for is in the journal already
+            return ends  # the order in which the broker looked is irrelevant: the journal already has all records
         for _, tps in groupby(self._segments, key=lambda tp: tp.topic):
             ends |= await client.watermarks({tp: self._segments[tp].end for tp in tps})
         return ends
@@ -157,7 +158,7 @@ class Journal:
 
 
 async def _in_thread(work: Callable[[], None]) -> None:
-    """Wait for `work` off the event loop; to its end even when cancelled, so that two never touch the same file."""
+    """Run `work` in a thread and wait for its end, even if cancelled, so that no two touch the same file."""
     task = asyncio.ensure_future(asyncio.to_thread(work))
     try:
         await asyncio.shield(task)
@@ -171,7 +172,7 @@ def _names(tps: Mapping[TP, int]) -> str:
 
 
 def _sync_directory(directory: Path) -> None:
-    """Files that were made or renamed are there after a power cut only when their directory was written, too."""
+    """Sync a directory: only then do created and renamed files survive a power cut."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,6 +1,7 @@
 """The model for a machine with no endpoint: SmolLM2-135M-Instruct behind llama.cpp's own OpenAI server, on loopback.
 
-It is small, so what it writes is often poor; what it proves is the whole way, with real requests, tokens and latencies.
+It is small, so its texts are often poor. It shows that the whole pipeline works, with real requests, tokens and
+latencies.
 """
 
 import os
@@ -17,14 +18,14 @@ NAME = "smollm2-135m-instruct"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalModelConfig:
-    """How the local model is served."""
+    """Settings of the local model's server."""
 
     slots: int = 8
-    """Requests that are answered at the same time; more wait their turn."""
+    """Requests that are answered at the same time; further ones wait their turn. At least 1."""
     context_tokens: int = 2048
-    """Longest prompt and answer together, per request."""
+    """The most tokens of prompt and answer together, per request. At least 256."""
     threads: int = 0
-    """Threads of the server; 0 takes one for every core but one, at least one."""
+    """Threads of the server; 0 means one for every core but one, at least one."""
 
     def __post_init__(self) -> None:
         if self.slots < 1 or self.context_tokens < 256 or self.threads < 0:
@@ -33,9 +34,9 @@ class LocalModelConfig:
 
 @contextmanager
 def served(config: LocalModelConfig, port: int = 0) -> Iterator[str]:
-    """The server, running in threads of this process; gives the base url, ending in ``/v1``.
+    """Run the server in threads of this process; yield its base URL, which ends in ``/v1``.
 
-    `port` 0 takes a free one. Raises ModelMissing where the model's package is not installed.
+    `port` 0 chooses a free port. Raises ModelMissing if the model's package is not installed.
     """
     import xllamacpp  # 34 MB of native code that only this process needs
 
@@ -57,7 +58,7 @@ def served(config: LocalModelConfig, port: int = 0) -> Iterator[str]:
 
 
 def local_url(port: int) -> str:
-    """The base url of a server on a loopback port."""
+    """Return the base URL of a server on a loopback port."""
     return f"http://127.0.0.1:{port}/v1"
 
 

@@ -7,16 +7,16 @@ from pathlib import Path
 from streams.errors import JournalError
 from streams.kafka.record_batches import Batch, batch_size, batches, intact
 
-_HEADER_BYTES = 27  # as much as `batch_size` needs
+_HEADER_BYTES = 27  # `batch_size` needs as many
 
 
 class Segment:
-    """An append-only file of batches. Call `heal` before anything else: it opens the segment.
+    """An append-only file of batches. Call `heal` first, which opens the segment.
 
     Attributes:
-        size: bytes that are known to be whole batches; what lies behind them is about to be overwritten or cut.
+        size: bytes that are known to be whole batches; any bytes after them will be overwritten or cut.
         end: the offset that the next record gets.
-        unsynced: whether something was appended that may not lie on the disk yet.
+        unsynced: whether appended batches may not be on the disk yet.
     """
 
     def __init__(self, path: Path) -> None:
@@ -38,10 +38,10 @@ class Segment:
         return length - self.size
 
     def append(self, raw: bytes, until: int) -> bool:
-        """Append those batches of `raw` that begin below the offset `until`; return whether there were any.
+        """Append the batches of `raw` that begin below the offset `until`; return whether there were any.
 
         Raises:
-            JournalError: an offset is missing between the file's end and the first batch, or between two.
+            JournalError: an offset is missing between the file's end and the first batch, or between two batches.
         """
         stop, end = 0, self.end
         for batch in batches(raw):
@@ -57,13 +57,13 @@ class Segment:
         return stop > 0
 
     def sync(self) -> None:
-        """Return when what was appended lies on the disk. May run in another thread."""
+        """Flush the appended batches to the disk. May run in another thread."""
         with self.path.open("r+b") as file:
             os.fdatasync(file.fileno())
         self.unsynced = False
 
     def chunks(self, max_bytes: int) -> Iterator[tuple[int, bytes]]:
-        """The whole file as (first offset, some whole batches), about `max_bytes` at a time, at least one batch."""
+        """Yield the file as (first offset, whole batches), about `max_bytes` at a time, but at least one batch."""
         position = offset = 0
         with self.path.open("rb") as file:
             while position < self.size:
@@ -77,7 +77,7 @@ class Segment:
                 position, offset = position + whole[-1].stop, whole[-1].end
 
     def _next(self, descriptor: int) -> Batch | None:
-        """The batch behind `size`, positions relative to it, if it is whole, intact and begins at `end`."""
+        """Return the batch after `size`, with positions relative to it, if it is whole, intact and begins at `end`."""
         length = batch_size(os.pread(descriptor, _HEADER_BYTES, self.size))
         if length is None or self.size + length > os.fstat(descriptor).st_size:
             return None
@@ -86,7 +86,7 @@ class Segment:
         return found if found and found.base == self.end and intact(raw, found) else None
 
     def _write(self, raw: bytes) -> None:
-        """At `size`, not at the file's end: after a failed write the next one overwrites its remains."""
+        """Write at `size`, not at the file's end, so that the remains of a failed write are overwritten."""
         if not raw:
             return
         self.unsynced = True

@@ -1,1 +1,1 @@
-"""Looking at a run: what reads topics and never writes to them."""
+"""Look at a run: modules that read topics and never write to them."""

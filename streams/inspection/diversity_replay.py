@@ -1,4 +1,7 @@
-"""Deciding again: the fold over `scored` once more, held byte for byte against what stands in the sinks."""
+"""Repeat the fold over `scored` and compare its decisions byte for byte with the stored ones.
+
+The sinks are the topics `curated` and `rejected`, which hold the stored decisions.
+"""
 
 import hashlib
 import logging
@@ -23,15 +26,15 @@ log = logging.getLogger(__name__)
 
 
 class CannotReplay(StreamsError):
-    """What the replay would have to begin from is not there any more."""
+    """The records or the snapshot that the replay must begin with no longer exist."""
 
 
 @dataclass(slots=True)
 class Replay:
-    """What came of it. `begun_at` is the offset from which the fold ran, `end` the first that was not decided yet.
+    """The result of a replay. The fold ran from offset `begun_at` up to `end`, the first offset without a decision.
 
-    `different` holds (offset, sample id) of decisions that stand with other bytes, `absent` those that do not stand in
-    the sinks, and `strange` those that stand there and were not made again.
+    `same` counts the decisions with equal bytes. The lists hold (offset, sample id): `different` of decisions whose
+    stored bytes differ, `absent` of those missing from the sinks, `strange` of stored ones that the replay lacks.
     """
 
     begun_at: int
@@ -43,21 +46,21 @@ class Replay:
 
     @property
     def exact(self) -> bool:
-        """Whether every decision was made again as it stands."""
+        """Whether the replay made exactly the stored decisions."""
         return not (self.different or self.absent or self.strange)
 
 
 Standing = dict[int, tuple[str, bytes]]
-"""Decisions in the sinks: input offset to sample id and digest."""
+"""The decisions in the sinks: input offset to sample id and digest."""
 
 
 async def replay(
     client: KafkaClient, settings: Settings, seeds: SeedVectors | None, from_offset: int, scratch: Path
 ) -> Replay:
-    """Fold `scored` again and compare the decisions from `from_offset` on. `scratch` is an empty folder.
+    """Repeat the fold over `scored` and compare the decisions from `from_offset` on. `scratch` is an empty folder.
 
-    It begins at the newest snapshot that is not beyond `from_offset`, or at the first record with an empty state.
-    Raises CannotReplay where there is no such snapshot and the first records are gone.
+    The fold begins at the newest snapshot that is not beyond `from_offset`, or with an empty state at the first record
+    if there is none. Raises CannotReplay if there is no such snapshot and the first records are gone.
     """
     prefix = settings.prefix
     seen = SeenIds(scratch / "seen.sqlite")
@@ -67,7 +70,7 @@ async def replay(
         first, last = await span(client, tp)
         if begin < first:
             raise CannotReplay(
-                f"no snapshot at or before offset {from_offset} can be used, and `scored` begins at {first} now: "
+                f"no usable snapshot at or before offset {from_offset}, and `scored` now begins at offset {first}: "
                 f"replay from a later offset"
             )
         standing = await _standing(client, prefix, begin, from_offset, seen)
@@ -83,7 +86,7 @@ async def replay(
 async def _begin(
     client: KafkaClient, settings: Settings, seeds: SeedVectors | None, seen: SeenIds, from_offset: int
 ) -> tuple[Diversity, int]:
-    """The fold at the newest snapshot not beyond `from_offset`, else an empty one, and the offset it goes on at."""
+    """Return the fold at the newest snapshot not beyond `from_offset`, or an empty fold, and its next offset."""
     best, begin = fresh_fold(settings.diversity, seen, seeds), 0
     async for value in snapshots(client, settings.prefix):
         fold = fresh_fold(settings.diversity, seen, seeds)
@@ -93,16 +96,16 @@ async def _begin(
                 fold.restore(snapshot.state)
                 best, begin = fold, snapshot.next
         except (NotASnapshot, SnapshotError) as error:
-            log.warning("a snapshot cannot be used: %s", error)
+            log.warning("a snapshot cannot be used and is skipped: %s", error)
     return best, begin
 
 
 async def _standing(client: KafkaClient, prefix: str, begin: int, from_offset: int, seen: SeenIds) -> Standing:
-    """Read the sinks: what was decided before `begin` goes into `seen`, what from `from_offset` on is returned."""
+    """Read the sinks; add samples decided before `begin` to `seen`, and return decisions from `from_offset` on."""
     standing: Standing = {}
     async for sample in decided(client, prefix):
         if sample.decision is None:
-            continue  # somebody else's record; the ledger reports it
+            continue  # not a record of ours; the ledger reports it
         offset = sample.decision.input_offset
         if offset < begin:
             seen.add(sample.sample_id, offset)

@@ -1,4 +1,4 @@
-"""Is everything there that a run needs? One finding per thing, each with what to do where something is wrong."""
+"""Check that a run has everything it needs: one finding per check, with a remedy if the check fails."""
 
 import shutil
 import sys
@@ -18,7 +18,7 @@ _LEAST_DISK_GB = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check: its name, whether it passed, what was found, and what to do if it did not."""
+    """One check: its name, whether it passed, the thing found, and `do`, the remedy if it failed."""
 
     check: str
     ok: bool
@@ -27,7 +27,7 @@ class Finding:
 
 
 async def examine(settings: Settings) -> list[Finding]:
-    """Run all checks; none of them changes anything."""
+    """Run all checks and return their findings. No check changes anything."""
     checks: tuple[Callable[[Settings], Awaitable[Finding]], ...] = (
         _python,
         _models,
@@ -80,7 +80,7 @@ async def _topics(settings: Settings) -> Finding:
         wrong = await admin.differences(find(settings)[1], settings.prefix)
     except StreamsError:
         return Finding("topics", True, "no broker to ask; `siftstream up` creates them")
-    return Finding("topics", not wrong, "; ".join(wrong) or "as the table says", "run `siftstream topics apply`")
+    return Finding("topics", not wrong, "; ".join(wrong) or "as expected", "run `siftstream topics apply`")
 
 
 async def _disk(settings: Settings) -> Finding:
@@ -95,9 +95,9 @@ async def _endpoints(settings: Settings) -> Finding:
     from streams.language_models import endpoints, trouble_at  # imports an HTTP client
 
     if not settings.endpoints and not settings.llm.url:
-        return Finding("endpoints", True, "none is named: `siftstream up` serves a small local model")
+        return Finding("endpoints", True, "none is configured: `siftstream up` serves a small local model")
     found, keys = endpoints(settings), api_keys(endpoints(settings))
     troubles = {name: await trouble_at(endpoint, keys.get(name, "")) for name, endpoint in found.items()}
     wrong = [f"{name}: {trouble}" for name, trouble in troubles.items() if trouble]
-    do = "correct its url or the key in the variable that its api_key_env names"
+    do = "correct its url, or the key in the variable named by its api_key_env"
     return Finding("endpoints", not wrong, "; ".join(wrong) or f"{', '.join(found)} answer", do)

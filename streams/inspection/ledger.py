@@ -1,9 +1,11 @@
-"""The ledger: every record that came in, and where it ended. in = curated + rejected + dead + pending, or it says so.
+"""The ledger: every record that came in, and where it ended. It balances if in = curated + rejected + dead + pending.
 
-Pending is not what is left over. It is counted by itself: a record is pending where it stands at or beyond the
-committed offset of the stage that reads its topic. What has neither an end nor a place in a queue is *missing*, and the
-ledger does not balance. Topics are read in the order of the journey, each after the offsets committed on it, so a
-sample that moves meanwhile is met again further on and never taken for missing.
+Pending records are counted, not inferred from the rest: a record is pending if its offset is at or beyond the committed
+offset of the stage that reads its topic. If a record has neither ended nor is pending, it is *missing*, and the ledger
+does not balance.
+
+Topics are read in the order of the flow, each after the offsets committed on it. A sample that moves on meanwhile is
+found further down the flow and is therefore never counted as missing.
 """
 
 from collections import Counter
@@ -22,11 +24,11 @@ from streams.topology import STAGES
 JOURNEY: tuple[TopicName, ...] = tuple(
     topic.name for topic in TOPICS if topic.name in {stage.source for stage in STAGES}
 )
-"""The topics that samples wait in, in the order of the journey."""
+"""The topics in which samples wait for a stage, in the order of the flow."""
 
 
 class End(IntEnum):
-    """Where an identity stands; of several, the greatest counts: a replayed dead letter may yet be curated."""
+    """The state of an identity. If it has several, the greatest counts: a replayed dead letter may later be curated."""
 
     MISSING = 0
     DEAD = 1
@@ -37,9 +39,10 @@ class End(IntEnum):
 
 @dataclass(slots=True)
 class Ledger:
-    """The account of one moment. Identities are sample ids, or places for records that hold no sample.
+    """The ledger at one moment. An identity is a sample id, or topic/partition/offset if a record holds no sample.
 
-    `repeats` counts records of an id that was there already; `foreign` records in our sinks that are none of ours.
+    `missing` and `twice` list the identities that have no end and those that ended twice. `repeats` counts records
+    whose id was already in the same topic, `foreign` the records in our sinks that we did not write.
     """
 
     rejected: Counter[str] = field(default_factory=Counter)
@@ -53,16 +56,16 @@ class Ledger:
 
     @property
     def total(self) -> int:
-        """Everything that ever came in, each identity once."""
+        """The number of identities that ever came in."""
         return self.curated + sum(c.total() for c in (self.rejected, self.dead, self.pending)) + len(self.missing)
 
     @property
     def balanced(self) -> bool:
-        """Nothing is missing, and nothing has ended twice."""
+        """Whether no identity is missing and none has ended twice."""
         return not self.missing and not self.twice
 
     def data(self) -> dict[str, Any]:
-        """For ``--json``."""
+        """Return the data for ``--json``."""
         return {
             "in": self.total,
             "curated": self.curated,
@@ -78,7 +81,7 @@ class Ledger:
 
 
 class _Book:
-    """Identities and their ends, filled topic by topic."""
+    """The identities and their ends, entered topic by topic."""
 
     def __init__(self) -> None:
         self.ends: dict[str, tuple[End, str]] = {}
@@ -106,7 +109,7 @@ class _Book:
 
 
 async def take(client: KafkaClient, prefix: str, on_record: Callable[[], None] = lambda: None) -> Ledger:
-    """Read everything and draw up the account. Reads all topics; about 150 bytes of memory per identity."""
+    """Read all topics and draw up the ledger. Takes about 150 bytes of memory per identity."""
     book, foreign = _Book(), Counter[str]()
     for name in JOURNEY:
         await _enter_queue(client, prefix, name, book, on_record)

@@ -1,4 +1,4 @@
-"""The live terminal view: how full the topics are, what waits, how fast it goes, and what was decided last."""
+"""The live terminal view: records per topic, records waiting at each stage, rates, and the last decisions."""
 
 import time
 from collections import deque
@@ -18,7 +18,7 @@ _RATE_OVER_S = 10.0
 
 
 class View:
-    """What a person watches. `update` asks the broker, `render` draws what it said."""
+    """The view of one run. `update` asks the broker, `render` draws the answer."""
 
     def __init__(self, client: KafkaClient, prefix: str, title: str) -> None:
         self.status: Status | None = None
@@ -37,7 +37,7 @@ class View:
         return time.monotonic() - self._began
 
     async def update(self) -> None:
-        """Look at the topics and read the decisions made since the last look."""
+        """Ask for the topics' status and read the decisions made since the last update."""
         self.status = await take(self._client, self._prefix)
         now = time.monotonic()
         self._history.append((now, self.status))
@@ -53,14 +53,14 @@ class View:
             self.first_curated_s = self.elapsed_s
 
     def line(self) -> str:
-        """The status as one line, for a place that is no terminal."""
+        """Return the status as one line, for an output that is not a terminal."""
         if self.status is None:
             return "starting"
         counts = "  ".join(f"{topic.topic} {topic.records}" for topic in self.status.topics if topic.records)
         return f"{self.elapsed_s:4.0f} s  {counts}  waiting {self.status.lag}"
 
     def render(self) -> RenderableType:
-        """The whole view."""
+        """Draw the whole view."""
         head = Text(f"{self._title}   {self.elapsed_s:.0f} s", style="bold")
         if self.status is None:
             return Group(head, Text("the workers load their models", style="dim"))

@@ -1,4 +1,4 @@
-"""How full the topics are and how far the stages have come."""
+"""The number of records in each topic, and the number that wait at each stage."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,7 +10,7 @@ from streams.topology import STAGES
 
 @dataclass(frozen=True, slots=True)
 class TopicStatus:
-    """Records in a topic: between its first offset and its end (a compacted topic may hold fewer)."""
+    """A topic and its records, counted from its first offset to its end; a compacted topic may hold fewer."""
 
     topic: str
     records: int
@@ -18,7 +18,7 @@ class TopicStatus:
 
 @dataclass(frozen=True, slots=True)
 class StageStatus:
-    """`lag` is the number of records of the stage's source that it has not finished."""
+    """A stage and its `lag`: the number of records in its source topic that it has not finished."""
 
     stage: str
     source: str
@@ -27,27 +27,27 @@ class StageStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Everything at one moment."""
+    """The status of all topics and stages at one moment."""
 
     topics: tuple[TopicStatus, ...]
     stages: tuple[StageStatus, ...]
 
     @property
     def lag(self) -> int:
-        """All that stages still have to do."""
+        """The number of records that all stages together have not finished."""
         return sum(stage.lag for stage in self.stages)
 
     def records(self, name: str) -> int:
-        """Records in one topic."""
+        """Return the number of records in one topic."""
         return next(topic.records for topic in self.topics if topic.topic == name)
 
     def data(self) -> dict[str, Any]:
-        """For ``--json``."""
+        """Return the data for ``--json``."""
         return asdict(self)
 
 
 async def take(client: KafkaClient, prefix: str) -> Status:
-    """Ask the broker; a few requests, whatever the topics hold."""
+    """Ask the broker for the status; takes a few requests, no matter how many records there are."""
     names = [topic.name for topic in TOPICS]
     tps = partitions_of(prefix, *names)
     starts, ends = await client.start_offsets(tps), await client.end_offsets(tps)

@@ -1,4 +1,4 @@
-"""One sample's story: every record that carries its id, in every topic."""
+"""Trace one sample: every record that carries its id, in every topic."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from streams.topics.table import TOPICS
 
 @dataclass(frozen=True, slots=True)
 class Station:
-    """One record of the sample: where and when, and what it held. `letter` is set for a dead letter."""
+    """One record of the sample: its place, its time and its content. `letter` is set for a dead letter."""
 
     topic: str
     partition: int
@@ -22,7 +22,7 @@ class Station:
     letter: DeadLetter | None
 
     def data(self) -> dict[str, Any]:
-        """For ``--json``: the whole record."""
+        """Return the whole record for ``--json``."""
         failure = self.letter and {"stage": self.letter.stage, "error": self.letter.error, "why": self.letter.message}
         return {
             "topic": self.topic,
@@ -35,7 +35,7 @@ class Station:
 
 
 async def trace(client: KafkaClient, prefix: str, sample_id: str) -> list[Station]:
-    """All stations of the samples whose id begins with `sample_id`, by time. Reads every topic."""
+    """Return the stations of all samples whose id begins with `sample_id`, in order of time. Reads every topic."""
     found: list[tuple[int, Station]] = []
     for order, topic in enumerate(TOPICS):
         if topic.schema == "stage's own":

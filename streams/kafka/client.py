@@ -1,8 +1,11 @@
 """Topics and offsets without a consumer group: raw batches, records, watermarks, commits.
 
-A thin typed layer over aiokafka's low-level client, right on Apache Kafka and on the embedded broker, whose limits it
-goes round: its ListOffsets "latest" is the base of the last batch plus one, so the end of a log is the high watermark
-that a fetch reports; its OffsetFetch breaks on "all partitions", so every request names them.
+A thin typed layer over aiokafka's low-level client. It works with Apache Kafka and with the embedded broker, and avoids
+two faults of the latter:
+
+- Its ListOffsets answers "latest" with the base offset of the last batch plus one. The end of a log is therefore taken
+  from the high watermark of a fetch.
+- Its OffsetFetch fails if it is asked for all partitions. Every request therefore names its partitions.
 """
 
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
@@ -28,8 +31,8 @@ __all__ = ["TP", "KafkaClient", "Record"]
 _EARLIEST, _LATEST = -2, -1  # ListOffsets timestamps
 _READ_BYTES = 4 << 20
 _MAX_FETCH_BYTES = 1 << 30
-# How long a broker may look for records, at each try in turn. The embedded one takes it as a deadline even where there
-# are records, and needs about 0.5 us per batch of the partition; without any time it does not even tell the watermark.
+# Kafka's max_wait_ms, for each attempt in turn. The embedded broker treats it as a deadline even if records are there:
+# it needs about 0.5 us per batch of the partition, and with a wait of 0 it does not report the watermark.
 _WATERMARK_WAIT_MS = 2
 _FETCH_WAITS_MS = (100, 400, 1_600, 6_400)
 
@@ -37,8 +40,8 @@ _FETCH_WAITS_MS = (100, 400, 1_600, 6_400)
 class KafkaClient:
     """A client of one cluster, without membership in any group. An async context manager.
 
-    Every call is bounded by `timeout_s`: inside it, leaders that moved and coordinators that are not there yet are
-    looked up again. After it, `BrokerUnreachable` says that no broker answered; any other refusal is `BrokerRefused`.
+    Every call ends within `timeout_s`. Until then, it is retried if a leader has moved or a coordinator is not ready
+    yet. After that, `BrokerUnreachable` is raised if no broker has answered; any other refusal is `BrokerRefused`.
     """
 
     def __init__(self, connection: Connection, timeout_s: float = 10.0) -> None:
@@ -55,7 +58,7 @@ class KafkaClient:
         await self._cluster.close()
 
     async def cluster_id(self) -> str:
-        """The name that the cluster gives itself."""
+        """Return the cluster's id, as the broker reports it."""
 
         async def ask() -> str:
             return str((await self._cluster.ask_any(MetadataRequest([]))).cluster_id)
@@ -63,22 +66,23 @@ class KafkaClient:
         return await self._cluster.safely(ask)
 
     async def partitions(self, topic: str) -> list[int]:
-        """The topic's partitions in order; empty if there is no such topic."""
+        """Return the topic's partitions in ascending order; empty if the topic does not exist."""
         metadata = await self._cluster.safely(self._cluster.metadata)
         return sorted(metadata.partitions_for_topic(topic) or ())
 
     async def start_offsets(self, tps: Iterable[TP]) -> dict[TP, int]:
-        """The offset of the oldest record still there, or of the next one if there is none."""
+        """Return the offset of each partition's oldest record, or of the next record if the partition is empty."""
         return await self._list_offsets(set(tps), _EARLIEST)
 
     async def end_offsets(self, tps: Iterable[TP]) -> dict[TP, int]:
-        """The offset that the next record will get: the high watermark."""
+        """Return the offset that each partition's next record will get: its high watermark."""
         return await self.watermarks(await self._list_offsets(set(tps), _LATEST))
 
     async def watermarks(self, positions: Mapping[TP, int]) -> dict[TP, int]:
-        """The high watermarks by one fetch request per broker; `positions` are offsets that a fetch may start at.
+        """Return the high watermarks, with one fetch request per broker; each fetch starts at its `positions` offset.
 
-        Cheap on the embedded broker, and on Kafka where a position is the end; else Kafka sends a batch for nothing.
+        This is cheap on the embedded broker. On Kafka it is cheap if each position is the end of its log; otherwise
+        Kafka also sends a batch, which is ignored.
 
         Raises:
             OffsetOutOfRange: a position lies outside its log.
@@ -87,10 +91,10 @@ class KafkaClient:
         return {tp: watermark for tp, (_, watermark) in fetched.items()}
 
     async def fetch_batches(self, tp: TP, offset: int, max_bytes: int) -> tuple[bytes, int]:
-        """Whole record batches verbatim, the first one holding `offset` or what follows it, and the high watermark.
+        """Return whole record batches byte for byte, and the high watermark.
 
-        About `max_bytes` of them, but at least one batch if there is one; empty at the log's end, after 0.1 s on the
-        embedded broker.
+        The first batch holds `offset`, or the next offset that exists. The batches are about `max_bytes` long; at least
+        one is returned if there is one. At the log's end the result is empty, after 0.1 s on the embedded broker.
 
         Raises:
             OffsetOutOfRange: `offset` lies outside the log.
@@ -98,13 +102,13 @@ class KafkaClient:
         for wait_ms in _FETCH_WAITS_MS:
             raw, watermark = await self._fetch_one(tp, offset, max_bytes, wait_ms)
             if raw or offset >= watermark:
-                break  # otherwise a busy broker needs longer, or compaction has left nothing up to the end
+                break  # else the broker is busy and needs longer, or compaction has removed all records up to the end
         return raw, watermark
 
     async def read(self, tp: TP, start: int, end: int) -> AsyncIterator[Record]:
-        """The records with ``start <= offset < end`` in order, some 4 MiB in memory at a time.
+        """Yield the records with ``start <= offset < end`` in order, with about 4 MiB in memory at a time.
 
-        Offsets that compaction emptied and transaction markers are passed over. Ends early where the log ends.
+        Offsets that compaction has removed and transaction markers are skipped. Ends early if the log does.
 
         Raises:
             CorruptRecords: a batch's checksum is wrong.
@@ -124,10 +128,10 @@ class KafkaClient:
                 return
 
     async def append_batches(self, tp: TP, raw: bytes, *, joined: bool = False) -> int:
-        """Append record batches as they are, only their offsets anew, in order; return the first record's offset.
+        """Append record batches in order, unchanged except for their offsets; return the first record's offset.
 
-        One request per batch, as Kafka wants it, each confirmed by all replicas before the next; with `joined` all in
-        one request, which only the embedded broker takes and which saves it most of the work.
+        By default each batch is one request, as Kafka requires, and all replicas acknowledge it before the next is
+        sent. With `joined` all batches are one request: only the embedded broker accepts that, and it is much faster.
 
         Raises:
             ValueError: `raw` does not begin with a whole batch.
@@ -144,7 +148,7 @@ class KafkaClient:
         return bases[0]
 
     async def committed(self, group: str, tps: Iterable[TP]) -> dict[TP, int]:
-        """The group's committed offsets; a partition without a commit is left out."""
+        """Return the group's committed offsets, without the partitions that have none."""
         topics = list(_by_topic(tps).items())
         if not topics:
             return {}
@@ -163,7 +167,7 @@ class KafkaClient:
         return await self._cluster.safely(ask)
 
     async def commit(self, group: str, offsets: Mapping[TP, int]) -> None:
-        """Set the offsets of a group that has no members at the moment.
+        """Commit offsets for a group that has no members at the moment.
 
         Raises:
             BrokerRefused: the group has members.
@@ -206,7 +210,7 @@ class KafkaClient:
                 return raw[whole[0].start : whole[-1].stop], watermark
             if not raw or max_bytes > _MAX_FETCH_BYTES:
                 return b"", watermark
-            max_bytes *= 4  # the broker cut the first batch at the limit
+            max_bytes *= 4  # the broker cut off the first batch at the limit
 
     async def _fetch(self, positions: Mapping[TP, int], max_bytes: int, wait_ms: int) -> dict[TP, tuple[bytes, int]]:
         def request(part: Collection[TP]) -> FetchRequest:
@@ -218,15 +222,15 @@ class KafkaClient:
             for topic, partitions in response.topics or ():
                 for partition, code, watermark, *_, raw in partitions:
                     raise_for(code)
-                    if positions[TP(topic, partition)] > watermark:  # Kafka says so itself
+                    if positions[TP(topic, partition)] > watermark:  # Kafka reports this error itself
                         raise kafka.OffsetOutOfRangeError
                     found[TP(topic, partition)] = (raw or b"", watermark)
         if len(found) < len(positions):
-            raise kafka.StaleMetadata("a throttled or busy broker left partitions out of its answer")
+            raise kafka.StaleMetadata("the broker, throttled or busy, left partitions out of its answer")
         return found
 
     async def _append(self, tp: TP, raw: bytes) -> int:
-        payload = bytes(8) + raw[8:]  # a producer's base offset is 0, or Kafka refuses the batch
+        payload = bytes(8) + raw[8:]  # Kafka refuses a batch from a producer if its base offset is not 0
         request = ProduceRequest(None, -1, round(self._timeout_s * 1000), [(tp.topic, [(tp.partition, payload)])])
 
         async def send() -> int:
@@ -239,7 +243,7 @@ class KafkaClient:
 
 
 def _by_topic(tps: Iterable[TP]) -> dict[str, list[int]]:
-    """Topic to partitions, both in the order given."""
+    """Group partitions by topic, both in the order given."""
     grouped: dict[str, list[int]] = {}
     for topic, partition in tps:
         grouped.setdefault(topic, []).append(partition)

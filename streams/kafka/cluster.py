@@ -1,7 +1,7 @@
-"""Requests to the right node of a cluster, again and again within a time limit: what `streams.kafka` stands on.
+"""Send requests to the right node of a cluster, with retries inside a time limit.
 
-A thin layer over aiokafka's low-level client: it finds the leader of a partition or the coordinator of a group, and
-when that moves, is not there yet or comes back after a fall, looks it up again.
+A thin layer over aiokafka's low-level client. It finds the leader of a partition or the coordinator of a group, and
+looks it up again after that has moved or restarted, or if there is none yet.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from streams.kafka.connection import Connection
 
 T = TypeVar("T")
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 1.0
-# What a new leader, a new coordinator or a broker that comes back will cure; the request had no effect.
+# Errors that pass once there is a new leader or coordinator or the broker is back; the request had no effect.
 _CURABLE = (
     kafka.NotLeaderForPartitionError,
     kafka.LeaderNotAvailableError,
@@ -34,12 +34,12 @@ _CURABLE = (
     kafka.NodeNotReadyError,
     kafka.StaleMetadata,
 )
-# The answer was lost: the request may have had its effect.
+# The answer was lost: the request may have had an effect.
 _AMBIGUOUS = (kafka.KafkaConnectionError, kafka.RequestTimedOutError)
 
 
 class Cluster:
-    """A connection to every node as needed. `open` it first, `close` it at the end."""
+    """Connections to the cluster's nodes, opened as needed. Call `open` first and `close` at the end."""
 
     def __init__(self, connection: Connection, timeout_s: float) -> None:
         if timeout_s <= 0:
@@ -50,7 +50,7 @@ class Cluster:
         self._coordinators: dict[str, int] = {}
 
     async def open(self) -> None:
-        """Return when a broker has answered."""
+        """Connect; return when a broker has answered."""
 
         async def bootstrap() -> None:
             client = AIOKafkaClient(
@@ -64,22 +64,22 @@ class Cluster:
         await self.safely(bootstrap)
 
     async def close(self) -> None:
-        """Give all connections back."""
+        """Close all connections."""
         await self._client.close()
 
     async def metadata(self) -> ClusterMetadata:
-        """What topics and partitions there are at this moment."""
+        """Fetch the topics and partitions that exist at this moment."""
         try:
             return await self._client.fetch_all_metadata()
         except kafka.KafkaError as error:
             raise kafka.StaleMetadata(str(error)) from error
 
     async def ask_any(self, request: Any) -> Any:
-        """The answer of one node, no matter which."""
+        """Send `request` to any one node; return its answer."""
         return await self._client.send(self._client.get_random_node(), request)
 
     async def ask_leaders(self, tps: Collection[TP], request: Callable[[Collection[TP]], Any]) -> list[Any]:
-        """The answers of the partitions' leaders; `request` makes one for those that share a leader."""
+        """Ask the partitions' leaders; `request` makes the request for the partitions that share a leader."""
         by_leader: dict[int, list[TP]] = defaultdict(list)
         for tp in tps:
             leader = self._client.cluster.leader_for_partition(tp)
@@ -92,17 +92,17 @@ class Cluster:
         return list(await asyncio.gather(*asked))
 
     async def ask_coordinator(self, group: str, request: Any) -> Any:
-        """The answer of the node that looks after the group."""
+        """Send `request` to the group's coordinator; return its answer."""
         if group not in self._coordinators:
             self._coordinators[group] = await self._client.coordinator_lookup(CoordinationType.GROUP, group)
         return await self._client.send(self._coordinators[group], request)
 
     async def safely(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """The result of `attempt`, which may run twice without harm, retried while that can help and time is left."""
+        """Return the result of `attempt`, an idempotent call; retry it while that can help and time is left."""
         return await self._retry(attempt, (*_CURABLE, *_AMBIGUOUS))
 
     async def once(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """As `safely`, but never again after an attempt that may have had its effect."""
+        """Do as `safely`, but do not retry after an attempt that may have had an effect."""
         return await self._retry(attempt, _CURABLE)
 
     async def _retry(self, attempt: Callable[[], Awaitable[T]], curable: tuple[type[kafka.KafkaError], ...]) -> T:
@@ -134,7 +134,7 @@ class Cluster:
 
 
 def raise_for(code: int) -> None:
-    """Raise what a Kafka error code stands for; nothing for 0."""
+    """Raise the exception that a Kafka error code stands for; do nothing for 0."""
     error = kafka.for_code(code)
     if error is not kafka.NoError:
         raise error()

@@ -1,4 +1,4 @@
-"""How to reach the broker: address and credentials."""
+"""The broker's address and the credentials for it."""
 
 import ssl
 from dataclasses import dataclass, field
@@ -12,11 +12,12 @@ Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """A broker's address and how to sign in to it. The password never appears in a repr.
+    """A broker's address and the credentials for it. The password never appears in a repr.
 
-    `bootstrap` is ``host:port[,host:port…]``. With `user` the client signs in by SASL `mechanism`; with `tls` the link
-    is encrypted and the broker's certificate is checked against `ca` (a PEM file), else against the system's roots.
-    `embedded` tells the in-memory broker of a run, which has no idempotent producer and no static members.
+    `bootstrap` is ``host:port[,host:port…]``. If `user` is set, the client signs in with the SASL `mechanism`. If `tls`
+    is set, the connection is encrypted, and the broker's certificate is checked against `ca` (a PEM file), or against
+    the system's roots if there is none. `embedded` marks the in-memory broker of a run, which has neither idempotent
+    producers nor static members.
     """
 
     bootstrap: str
@@ -29,18 +30,18 @@ class Connection:
 
     @property
     def protocol(self) -> str:
-        """Kafka's name for the combination, as in ``security.protocol``."""
+        """The value of Kafka's ``security.protocol``."""
         return ("SASL_" if self.user else "") + ("SSL" if self.tls else "PLAINTEXT")
 
     def ssl_context(self) -> ssl.SSLContext | None:
-        """The TLS context, or None on a plain link."""
+        """Return the TLS context, or None for an unencrypted connection."""
         if not self.tls:
             return None
         context: ssl.SSLContext = aiokafka.helpers.create_ssl_context(cafile=str(self.ca) if self.ca else None)
         return context
 
     def aiokafka(self) -> dict[str, Any]:
-        """Keyword arguments for every aiokafka client."""
+        """Return the keyword arguments that every aiokafka client takes."""
         sasl = {
             "sasl_mechanism": self.mechanism,
             "sasl_plain_username": self.user,

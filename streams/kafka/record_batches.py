@@ -1,4 +1,4 @@
-"""Kafka record batches (magic 2) as bytes: cut them apart, check them, read the records in them.
+"""Kafka record batches (magic 2) as bytes: split them, check them, and read their records.
 
 The layout is that of https://kafka.apache.org/documentation/#recordbatch. Only the first 27 bytes are parsed here; the
 records themselves are left to aiokafka's decoder.
@@ -13,7 +13,7 @@ from aiokafka.record.util import calc_crc32c
 
 # base offset, length of the rest, leader epoch, magic, CRC-32C, attributes, last offset delta
 _HEADER = struct.Struct(">qiibIhi")
-_PREFIX_BYTES = 12  # base offset and length: what `length` does not count
+_PREFIX_BYTES = 12  # base offset and length, which `length` does not include
 _CRC_START = 21  # the checksum covers everything after itself
 _MIN_LENGTH = 61 - _PREFIX_BYTES  # a batch without a record is a header of 61 bytes
 
@@ -31,7 +31,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Where a batch lies in its buffer, ``buffer[start:stop]``, and its offsets, ``base <= offset < end``."""
+    """A batch's position in its buffer, ``buffer[start:stop]``, and its offsets, ``base <= offset < end``."""
 
     start: int
     stop: int
@@ -40,7 +40,7 @@ class Batch:
 
 
 def batches(raw: bytes | memoryview) -> Iterator[Batch]:
-    """The whole batches at the beginning of `raw`; stops before a torn one or at bytes that cannot be a batch."""
+    """Yield the whole batches at the beginning of `raw`; stop at a torn batch or at bytes that are not a batch."""
     start = 0
     while len(raw) - start >= _PREFIX_BYTES + _MIN_LENGTH:
         base, length, _, magic, _, _, last_delta = _HEADER.unpack_from(raw, start)
@@ -52,7 +52,10 @@ def batches(raw: bytes | memoryview) -> Iterator[Batch]:
 
 
 def batch_size(header: bytes) -> int | None:
-    """Bytes of the batch that begins with `header` (at least 27 bytes), or None when no batch begins so."""
+    """Return the size in bytes of the batch that begins with `header`, or None if no batch begins like that.
+
+    `header` holds at least 27 bytes.
+    """
     if len(header) < _HEADER.size:
         return None
     base, length, _, magic, _, _, last_delta = _HEADER.unpack_from(header)
@@ -62,16 +65,16 @@ def batch_size(header: bytes) -> int | None:
 
 
 def intact(raw: bytes | memoryview, batch: Batch) -> bool:
-    """Does the batch's checksum hold?"""
+    """Tell whether the batch's checksum is right."""
     view = memoryview(raw)[batch.start : batch.stop]
     return bool(calc_crc32c(view[_CRC_START:]) == _HEADER.unpack_from(view)[4])
 
 
 def records(raw: bytes, batch: Batch) -> Iterator[Record]:
-    """The records of one batch in order; none for a control batch (a transaction's end marker).
+    """Yield the records of one batch in order; none for a control batch (a transaction's end marker).
 
     Raises:
-        aiokafka.errors.CorruptRecordException: the bytes are not the records that their header promises.
+        aiokafka.errors.CorruptRecordException: the bytes do not hold the records that the header announces.
     """
     decoded = DefaultRecordBatch(raw[batch.start : batch.stop])
     if decoded.is_control_batch:

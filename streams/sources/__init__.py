@@ -1,1 +1,1 @@
-"""Where samples begin: files that are ingested, and prompts that are synthesized."""
+"""The sources of samples: ingested files, and synthesis by models."""

@@ -1,9 +1,9 @@
-"""Rows from files into the topics: answered ones to `answers`, others to `prompts`, bad ones to the dead letters.
+"""Send rows of files to the topics: rows with an answer to `answers`, others to `prompts`, bad ones to `dead-letters`.
 
-Rows to be rewritten all go to `collected`: what becomes of them is for the rules to say.
+Rows to be rewritten all go to `collected`, and the rules decide about them.
 
-Rows are sent in batches and counted when the broker has confirmed them, so a number on the screen is a number in the
-topic. Ingestion can be repeated: the same row has the same id, and an id is decided about once.
+Rows are sent in batches and counted once the broker has acknowledged them, so the numbers shown are records in the
+topics. Ingestion can be repeated: a row always gets the same id, and each id is decided only once.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ NAME = "ingest"
 
 @dataclass(slots=True)
 class IngestTally:
-    """What became of the rows so far; only confirmed ones count."""
+    """The acknowledged rows so far, by topic; `bad` counts those sent to `dead-letters`."""
 
     answers: int = 0
     prompts: int = 0
@@ -33,7 +33,7 @@ class IngestTally:
 
     @property
     def rows(self) -> int:
-        """All rows."""
+        """The number of all rows."""
         return self.answers + self.prompts + self.collected + self.bad
 
 
@@ -41,7 +41,7 @@ OnBad = Callable[[Row, str], None]
 
 
 class Ingestion:
-    """Turns rows into messages and sends them; `on_bad` is told every bad row with the reason."""
+    """Turns rows into messages and sends them; `on_bad` is called with every bad row and the reason."""
 
     def __init__(self, prefix: str, sender: Sender, reading: Reading, on_bad: OnBad, rewrite: bool = False) -> None:
         self.tally = IngestTally()
@@ -52,14 +52,17 @@ class Ingestion:
         self._rewrite = rewrite
 
     async def run(self, rows: Iterable[Row], on_batch: Callable[[], None] = lambda: None) -> None:
-        """Send all rows, a batch at a time; `on_batch` is called after each."""
+        """Send all rows in batches; call `on_batch` after each."""
         iterator = iter(rows)
         while batch := await asyncio.to_thread(lambda: list(islice(iterator, _BATCH))):
             await self.send(batch)
             on_batch()
 
     async def follow(self, rows: Iterator[Row | None], pause_s: float, on_batch: Callable[[], None]) -> None:
-        """Send rows as they come, until cancelled; None in `rows` means that there is no more for now."""
+        """Send rows as they arrive, until cancelled. None in `rows` means that there are no more for now.
+
+        `on_batch` is called after every look at `rows`; a pause of `pause_s` follows if the batch was not full.
+        """
         while True:
             batch = await asyncio.to_thread(_until_idle, rows)
             if batch:
@@ -69,7 +72,10 @@ class Ingestion:
                 await asyncio.sleep(pause_s)
 
     async def send(self, batch: list[Row]) -> None:
-        """Send one batch and count it once it is confirmed."""
+        """Send one batch and count its rows once they are acknowledged.
+
+        A row that the broker refuses is reported to `on_bad` and sent to `dead-letters`.
+        """
         messages = [self._message(row) for row in batch]
         refusals = await self._sender.send_all([message for message, _ in messages])
         for (_, kind), row, refusal in zip(messages, batch, refusals, strict=True):
@@ -99,7 +105,7 @@ class Ingestion:
             error=type(error).__qualname__,
             message=f"{row.source}:{row.line}: {error}",
             attempt=1,
-            # By content: the same bad row, ingested again, is the same dead letter.
+            # By content: if a bad row is ingested twice, both dead letters have the same identity.
             identity=f"{NAME}/{hashlib.blake2b(row.raw, digest_size=16).hexdigest()}",
         )
         name = BY_NAME["dead-letters"].full_name(self._prefix)

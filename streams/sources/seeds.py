@@ -1,7 +1,7 @@
-"""The pool of synthesis as the topics hold it, so that it survives whatever becomes of a process.
+"""The pool of prompts that synthesis draws from, rebuilt from the topics after every restart.
 
-It is the skill library, a folder of the user's own, the `seeds` topic, and those prompts of the `prompts` topic that
-synthesis made: they go there first, so one that did not come as far as `seeds` is known by that.
+It consists of the skill library, a folder of the user's own, the `seeds` topic, and the synthetic prompts in the
+`prompts` topic. A synthetic prompt goes to `prompts` first, so it is found there if a crash kept it out of `seeds`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,11 +20,11 @@ from streams.topics.tail import Tail
 
 
 class BadSkills(StreamsError):
-    """Task type files that cannot be used; the message names every fault."""
+    """The task type files are invalid; the message names every fault."""
 
 
 def task_types(*folders: Path) -> dict[str, TaskType]:
-    """The task types in these folders; a later folder replaces one of the same name. Raises `BadSkills`."""
+    """Load the task types of these folders; a later folder overrides types of the same name. Raises `BadSkills`."""
     try:
         return load_skills(*folders)
     except SkillError as error:
@@ -32,13 +32,13 @@ def task_types(*folders: Path) -> dict[str, TaskType]:
 
 
 def samples(kinds: Iterable[TaskType]) -> list[Sample]:
-    """The seeds of task types as the `seeds` topic carries them."""
+    """Return the seeds of task types as samples for the `seeds` topic."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     return [sample for kind in kinds for sample in seed_samples(kind, now)]
 
 
 async def push(sender: Sender, prefix: str, seeds: Sequence[Sample]) -> None:
-    """Send samples to the `seeds` topic, confirmed."""
+    """Send samples to the `seeds` topic; return when they are acknowledged, or raise the first refusal."""
     refusals = await sender.send_all([sample_record(prefix, "seeds", sample) for sample in seeds])
     for refusal in refusals:
         if refusal:
@@ -46,7 +46,7 @@ async def push(sender: Sender, prefix: str, seeds: Sequence[Sample]) -> None:
 
 
 class SeedFeed:
-    """Fills a pool from the topics, and goes on as seeds are sent."""
+    """Fills a pool from the topics, and adds new seeds as they arrive."""
 
     def __init__(self, client: KafkaClient, prefix: str, pool: Pool) -> None:
         self._client = client
@@ -55,21 +55,21 @@ class SeedFeed:
         self._tail = Tail(client, prefix, "seeds")
 
     async def load(self, folders: Sequence[Path]) -> list[Sample]:
-        """Fill the pool; return synthetic prompts that are in `prompts` and not in `seeds`. Raises `BadSkills`."""
+        """Fill the pool; return the synthetic prompts that are in `prompts` but not in `seeds`. Raises `BadSkills`."""
         for sample in samples(task_types(LIBRARY, *folders).values()):
             self._pool.add(sample)
         await self.follow()
         return [sample for sample in await self._synthetic() if self._pool.add(sample)]
 
     async def follow(self) -> None:
-        """Add what came to the `seeds` topic since the last time."""
+        """Add the seeds that arrived in the `seeds` topic since the last call."""
         async for sample in self._tail.fresh():
             self._pool.add(sample)
 
     async def _synthetic(self) -> list[Sample]:
         made = []
         async for _, record in records(self._client, self._prefix, "prompts"):
-            # Far most prompts may be a user's: a look at the bytes spares taking them apart.
+            # Most prompts may be the user's: a look at the bytes saves decoding them.
             if NAME.encode() in (record.value or b"") and (sample := sample_of(record)) and is_synthetic(sample):
                 made.append(sample)
         return made

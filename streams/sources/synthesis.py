@@ -1,8 +1,10 @@
-"""Synthesis as a source: calls to models, and what they bring into the topics.
+"""Synthesis as a source: calls models and sends the prompts that they write to the topics.
 
-An accepted prompt goes to `prompts` and then to `seeds`, a rejected one to `scored`, where the writer of ends rejects
-it by its fault. A prompt counts when the broker has confirmed both. A call that is cut short is only money; what was
-judged is sent. A policy that learns is told what the `feedback` topic holds, from its beginning on, before it chooses.
+An accepted prompt goes to `prompts` and then to `seeds`. A rejected one goes to `scored`, and the diversity stage
+rejects it with its fault as the reason. An accepted prompt counts once the broker has acknowledged both records.
+
+If a call is cancelled, its money is lost; replies that were already judged are sent. A policy that learns observes the
+whole `feedback` topic before its first choice.
 """
 
 import asyncio
@@ -38,11 +40,11 @@ _LOOK_EVERY_S = 1.0
 
 
 class UnknownTaskType(StreamsError):
-    """A task type was asked for that neither the skill library nor the pool has."""
+    """The requested task type is neither in the skill library nor in the pool."""
 
 
 class Synthesis:
-    """Makes calls, several at a time, until its pace has come to its end or it is told to stop."""
+    """Makes several calls at a time until its pace is reached or it is told to stop."""
 
     def __init__(
         self,
@@ -53,7 +55,7 @@ class Synthesis:
         config: SynthesisConfig,
         pace: Pace,
     ) -> None:
-        """`follow` takes in what the topics bring for pool and policy; it is called before calls begin."""
+        """Take the parts; `follow` updates pool and policy from the topics and is awaited before calls begin."""
         self.tally = SynthesisTally()
         self._source = source
         self._follow = follow
@@ -64,9 +66,9 @@ class Synthesis:
         self._calls: set[asyncio.Task[CallResult]] = set()
 
     async def run(self, stop: asyncio.Event, on_turn: Callable[[], None] = lambda: None) -> None:
-        """Work until `stop` or the end of the pace. `on_turn` is called after whatever changed the tally.
+        """Work until `stop` is set or the pace is reached. Call `on_turn` after each turn, once a second or more often.
 
-        Raises what the pace makes of a failed call.
+        Raises Stopped if the pace gives up.
         """
         stopped = asyncio.create_task(stop.wait())
         try:
@@ -89,7 +91,7 @@ class Synthesis:
 
     async def _call(self) -> CallResult:
         result = await self._source.call(lambda: self._pace.room(self.tally))
-        self.tally.add(result)  # at once: the next reply that is judged finds the room that is left
+        self.tally.add(result)  # immediately, so that the next reply is judged by the remaining room
         return result
 
     async def _take_in(self, stop: asyncio.Event) -> None:
@@ -103,7 +105,7 @@ class Synthesis:
                 failed = error
             else:
                 await self._send(result)
-        if failed:  # calls that fail together have one cause: one pause
+        if failed:  # calls that fail together have one cause, so there is one pause
             await self._pace.failed(failed, stop)
 
     async def _send(self, result: CallResult) -> None:
@@ -117,7 +119,7 @@ class Synthesis:
         self._pace.succeeded()
 
     async def _end(self) -> None:
-        """Give up the calls under way, and send what was judged already."""
+        """Cancel the pending calls, and send the results of finished ones."""
         judged = [call for call in self._calls if call.done() and not call.cancelled() and call.exception() is None]
         for call in self._calls:
             call.cancel()
@@ -130,9 +132,10 @@ class Synthesis:
 async def open_synthesis(
     settings: Settings, connection: Connection, names: Sequence[str], pace: Pace | None
 ) -> AsyncIterator[Synthesis]:
-    """Everything that synthesis needs: pool, models, broker. Without `names` all task types are drawn.
+    """Open everything that synthesis needs: pool, models and broker. If `names` is empty, all task types are drawn.
 
-    Without a `pace` it goes on steadily, as the settings say. Raises UnknownTaskType, and what its parts raise.
+    If `pace` is None, synthesis runs steadily, at the rate of the settings. Raises UnknownTaskType, BadSkills,
+    TopicsDiffer, BrokerUnreachable, and the errors of `open_models`.
     """
     config, prefix, pool, rng = settings.synthesis, settings.prefix, Pool(), random.Random()  # noqa: S311
     await admin.require(connection, prefix)
@@ -164,7 +167,7 @@ async def open_synthesis(
 def _follower(seeds: SeedFeed, feedback: Tail, policy: SamplingPolicy) -> Callable[[], Awaitable[None]]:
     async def follow() -> None:
         await seeds.follow()
-        if policy.name != "uniform":  # which has no use for it
+        if policy.name != "uniform":  # the uniform policy does not learn
             async for sample in feedback.fresh():
                 policy.observe(sample)
 
@@ -175,5 +178,5 @@ def _refuse_unknown(names: Sequence[str], pool: Pool) -> None:
     for name in names:
         if name not in pool.task_types():
             near = get_close_matches(name, pool.task_types(), n=1)
-            hint = f"did you mean {near[0]}?" if near else "`siftstream skills list` shows them"
+            hint = f"did you mean {near[0]}?" if near else "`siftstream skills list` shows the names"
             raise UnknownTaskType(f"no task type {name!r}; {hint}")

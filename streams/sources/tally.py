@@ -1,4 +1,4 @@
-"""What came of a run of synthesis, as figures."""
+"""The counts of a run of synthesis: prompts, reasons of rejection, tokens and cost."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from processors.synthesis.self_instruct import CallResult
 
 @dataclass(slots=True)
 class TaskTypeTally:
-    """What came of one task type."""
+    """The counts of one task type."""
 
     accepted: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
@@ -27,7 +27,7 @@ class TaskTypeTally:
         self.models.add(result.completion.model)
 
     def data(self) -> dict[str, Any]:
-        """For ``--json``."""
+        """Return the data for ``--json``."""
         return {
             "accepted": self.accepted,
             "rejected": dict(sorted(self.reasons.items())),
@@ -40,7 +40,10 @@ class TaskTypeTally:
 
 @dataclass(slots=True)
 class SynthesisTally:
-    """What came of a run: by task type, and in all. `confirmed` prompts stand in both topics; `failed` are calls."""
+    """The counts of a run, by task type and in total.
+
+    `confirmed` counts the prompts that both topics have acknowledged, `failed` the failed calls.
+    """
 
     rows: dict[str, TaskTypeTally] = field(default_factory=dict)
     total: TaskTypeTally = field(default_factory=TaskTypeTally)
@@ -56,10 +59,10 @@ class SynthesisTally:
 
     @property
     def candidates(self) -> int:
-        """Everything that models proposed, and replies without any proposal."""
+        """The number of prompts that models proposed, plus the replies without any."""
         return self.total.accepted + self.total.reasons.total()
 
     def data(self) -> dict[str, Any]:
-        """For ``--json``."""
+        """Return the data for ``--json``."""
         by_type = {name: row.data() for name, row in sorted(self.rows.items())}
         return {**self.total.data(), "calls": self.calls, "failed_calls": self.failed, "task_types": by_type}

@@ -1,1 +1,1 @@
-"""The topics: what they hold, how they are created and compared, and how they are read outside any group."""
+"""The topics: their table, how they are created and checked, and how they are read outside any consumer group."""

@@ -1,4 +1,4 @@
-"""The broker's topics beside the table: create what is missing, and say what differs."""
+"""Create missing topics on the broker, and compare the existing ones with the table."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,13 +15,13 @@ from streams.topics.table import TOPICS, Topic
 
 
 class TopicsDiffer(StreamsError):
-    """The broker's topics are not what the table says."""
+    """The broker's topics differ from the table, or cannot be created."""
 
 
 async def apply(connection: Connection, prefix: str) -> list[str]:
-    """Create the topics that are missing; return their names. Existing ones are left as they are.
+    """Create the missing topics and return their names. Existing topics stay unchanged.
 
-    Raises BrokerUnreachable where no broker answers.
+    Raises BrokerUnreachable if no broker answers, and TopicsDiffer if it refuses to create a topic.
     """
     async with _admin(connection) as admin:
         return [topic.full_name(prefix) for topic in TOPICS if await _create(admin, topic, prefix)]
@@ -43,7 +43,7 @@ async def _admin(connection: Connection) -> AsyncIterator[AIOKafkaAdminClient]:
 
 async def _create(admin: AIOKafkaAdminClient, topic: Topic, prefix: str) -> bool:
     copies = min(3, len(admin._client.cluster.brokers()))
-    # Two of three copies confirm a record: one node may die, and nothing confirmed is lost with it.
+    # Two of three copies acknowledge a record, so acknowledged records survive the loss of one node.
     safety = {"min.insync.replicas": "2"} if copies == 3 else {}
     new = NewTopic(topic.full_name(prefix), topic.partitions, copies, topic_configs=topic.config() | safety)
     for attempt in range(10):
@@ -55,31 +55,34 @@ async def _create(admin: AIOKafkaAdminClient, topic: Topic, prefix: str) -> bool
             return False
         error = for_code(code)
         if not error.retriable:
-            raise TopicsDiffer(f"the broker refuses to create {new.name}: {error.__name__}")
+            raise TopicsDiffer(f"the broker refuses to create topic {new.name}: {error.__name__}")
         await asyncio.sleep(0.2 * (attempt + 1))
-    raise TopicsDiffer(f"the broker did not create {new.name} in ten tries: {error.__name__}")
+    raise TopicsDiffer(f"the broker did not create topic {new.name} in ten attempts, last: {error.__name__}")
 
 
 async def differences(connection: Connection, prefix: str) -> list[str]:
-    """What the broker has otherwise than the table, one sentence each; empty where all is well."""
+    """Return the broker's deviations from the table, one sentence each; empty if there are none."""
     return await _missing(connection, prefix) or await _config_differences(connection, prefix)
 
 
 async def require(connection: Connection, prefix: str) -> None:
-    """Raise `TopicsDiffer`, with what to do, where topics or partitions are not as the table says."""
+    """Raise `TopicsDiffer` if topics are missing or have a wrong number of partitions; the message gives the remedy."""
     try:
         wrong = await _missing(connection, prefix)
     except KafkaError as error:
-        raise TopicsDiffer(f"cannot look at the topics: {error}") from error
+        raise TopicsDiffer(f"cannot read the broker's topics: {error}") from error
     if wrong:
-        raise TopicsDiffer("; ".join(wrong) + ". `siftstream topics apply` creates what is missing")
+        raise TopicsDiffer(
+            "; ".join(wrong) + ". Create missing topics with `siftstream topics apply`; "
+            "if a number of partitions is wrong, recreate the topic or choose another prefix"
+        )
 
 
 async def _missing(connection: Connection, prefix: str) -> list[str]:
     async with KafkaClient(connection) as client:
         have = {topic: len(await client.partitions(topic.full_name(prefix))) for topic in TOPICS}
     return [
-        f"{topic.full_name(prefix)} has {count or 'no'} partitions, the table says {topic.partitions}"
+        f"{topic.full_name(prefix)} has {count or 'no'} partitions, expected {topic.partitions}"
         for topic, count in have.items()
         if count != topic.partitions
     ]
@@ -87,13 +90,13 @@ async def _missing(connection: Connection, prefix: str) -> list[str]:
 
 async def _config_differences(connection: Connection, prefix: str) -> list[str]:
     if connection.embedded:
-        return []  # it takes topic settings and does not act on them
+        return []  # it accepts topic settings but ignores them
     async with _admin(connection) as admin:
         resources = [ConfigResource(ConfigResourceType.TOPIC, topic.full_name(prefix)) for topic in TOPICS]
         responses = await admin.describe_configs(resources)
     actual = {r[3]: {entry[0]: entry[1] for entry in r[4]} for response in responses for r in response.resources}
     return [
-        f"{name}: {key} is {actual.get(name, {}).get(key)}, the table says {value}"
+        f"{name}: {key} is {actual.get(name, {}).get(key)}, expected {value}"
         for topic in TOPICS
         for name in (topic.full_name(prefix),)
         for key, value in topic.config().items()

@@ -1,4 +1,4 @@
-"""Reading whole topics outside any group: for the ledger, traces, exports and recovery."""
+"""Read whole topics outside any consumer group: for the ledger, traces, exports and recovery."""
 
 from collections.abc import AsyncIterator
 
@@ -8,12 +8,12 @@ from streams.topics.table import TopicName, partitions_of
 
 
 async def span(client: KafkaClient, tp: TP) -> tuple[int, int]:
-    """First offset and end of a partition, as it is now."""
+    """Return the first offset and the end of a partition at this moment."""
     return (await client.start_offsets([tp]))[tp], (await client.end_offsets([tp]))[tp]
 
 
 async def records(client: KafkaClient, prefix: str, name: TopicName) -> AsyncIterator[tuple[TP, Record]]:
-    """All records of a topic up to its present end, partition by partition."""
+    """Yield all records of a topic up to its end at the time of the call, partition by partition."""
     tps = partitions_of(prefix, name)
     starts, ends = await client.start_offsets(tps), await client.end_offsets(tps)
     for tp in tps:
@@ -22,7 +22,7 @@ async def records(client: KafkaClient, prefix: str, name: TopicName) -> AsyncIte
 
 
 def sample_of(record: Record) -> Sample | None:
-    """The sample that a record holds, or None."""
+    """Decode the sample that a record holds, or return None if it holds none."""
     try:
         return decode(record.value)
     except DecodeError:
@@ -30,7 +30,7 @@ def sample_of(record: Record) -> Sample | None:
 
 
 async def decided(client: KafkaClient, prefix: str) -> AsyncIterator[Sample]:
-    """Every sample that was curated or rejected so far."""
+    """Yield every sample that has been curated or rejected so far."""
     names: tuple[TopicName, ...] = ("curated", "rejected")
     for name in names:
         async for _, record in records(client, prefix, name):

@@ -1,4 +1,4 @@
-"""The topics as one table: what each holds, its key, its partitions, and how long records are kept."""
+"""The topics as one table: the content, key, partitions and retention of each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ TopicName = Literal[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
-    """One row: what the topic holds, how it is keyed, how long it is kept, how large a record may be.
+    """One row of the table: a topic's content, key, retention and largest record.
 
-    `retention_days` None keeps for ever; `compacted` keeps the last value of every key.
+    With `retention_days` None, records are kept without limit. A `compacted` topic keeps the last value of every key.
     """
 
     name: TopicName
@@ -42,11 +42,11 @@ class Topic:
     max_message_mib: int = 8
 
     def full_name(self, prefix: str) -> str:
-        """The topic's full name."""
+        """Return the topic's full name, ``<prefix>.<name>``."""
         return f"{prefix}.{self.name}"
 
     def config(self) -> dict[str, str]:
-        """The broker-side settings."""
+        """Return the broker's settings for the topic."""
         retention = -1 if self.retention_days is None else self.retention_days * DAY_MS
         return {
             "cleanup.policy": "compact" if self.compacted else "delete",
@@ -55,11 +55,11 @@ class Topic:
         }
 
 
-# In the order of the journey: every topic's records are caused by records of topics above it. The journal leans on it.
+# In the order of the flow: a topic's records are caused by records of topics above it. The journal relies on that.
 TOPICS = (
     Topic(
         name="seeds",
-        holds="the pool of prompts that synthesis draws examples from: the user's own and generated ones",
+        holds="the prompts that synthesis draws examples from: the user's own and generated ones",
         partitions=1,
         retention_days=None,
         compacted=True,
@@ -68,7 +68,7 @@ TOPICS = (
     Topic(name="prompts", holds="prompts that wait for an answer"),
     Topic(name="answers", holds="prompts with their answers"),
     Topic(name="scored", holds="answers with IFD score and embedding", partitions=1),
-    Topic(name="rejected", holds="samples that were decided against, with the reason", retention_days=None),
+    Topic(name="rejected", holds="samples that were rejected, with the reason", retention_days=None),
     Topic(
         name="curated",
         holds="the result: one record per sample id",
@@ -77,7 +77,7 @@ TOPICS = (
     ),
     Topic(
         name="dead-letters",
-        holds="records that failed for good, byte for byte, their story in headers",
+        holds="records that failed for good, byte for byte, with the reason in headers",
         key="the record's own",
         schema="any bytes",
         partitions=1,
@@ -86,7 +86,7 @@ TOPICS = (
     ),
     Topic(
         name="feedback",
-        holds="what became of generated samples, for synthesis to learn from",
+        holds="the decisions on generated samples, for synthesis to learn from",
         partitions=1,
     ),
     Topic(
@@ -105,5 +105,5 @@ BY_NAME: Mapping[TopicName, Topic] = {topic.name: topic for topic in TOPICS}
 
 
 def partitions_of(prefix: str, *names: TopicName) -> list[TP]:
-    """All partitions of the named topics, as the table has them."""
+    """Return all partitions of the named topics, as the table defines them."""
     return [TP(BY_NAME[name].full_name(prefix), p) for name in names for p in range(BY_NAME[name].partitions)]

@@ -1,4 +1,4 @@
-"""Following a topic of one partition as it grows, outside any group."""
+"""Follow a topic of one partition as it grows, outside any consumer group."""
 
 from collections.abc import AsyncIterator
 
@@ -9,7 +9,7 @@ from streams.topics.table import TopicName, partitions_of
 
 
 class Tail:
-    """Reads on where it stopped the last time, at first from the topic's beginning."""
+    """A reader of one topic that starts at its beginning and resumes at its last position."""
 
     def __init__(self, client: KafkaClient, prefix: str, name: TopicName) -> None:
         self._client = client
@@ -17,7 +17,7 @@ class Tail:
         self._offset = 0
 
     async def fresh(self) -> AsyncIterator[Sample]:
-        """The samples that came since the last time; what is no sample is passed over."""
+        """Yield the samples that arrived since the last call; skip records that hold no sample."""
         start, end = await span(self._client, self._tp)
         async for record in self._client.read(self._tp, max(start, self._offset), end):
             if sample := sample_of(record):

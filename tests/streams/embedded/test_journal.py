@@ -123,7 +123,7 @@ async def test_a_broker_that_lost_its_records_is_not_journalled(tmp_path: Path) 
         await produce(connection, A, [Content(b"one")])
         await journal.sync(client)
     async with fresh(tmp_path) as (_, client):
-        with pytest.raises(JournalError, match="started anew"):
+        with pytest.raises(JournalError, match="restarted and not refilled"):
             await journal.sync(client)
 
 

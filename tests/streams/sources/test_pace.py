@@ -87,5 +87,5 @@ async def test_a_count_gives_up_at_the_sixth_failure_in_a_row() -> None:
     pace.succeeded()
     for _ in range(5):
         await pace.failed(Transient("away"), stop)
-    with pytest.raises(Stopped, match=r"away\. What was accepted is kept"):
+    with pytest.raises(Stopped, match=r"away\. Accepted prompts are kept"):
         await pace.failed(Transient("away"), stop)

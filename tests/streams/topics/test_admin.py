@@ -25,7 +25,7 @@ async def test_applying_creates_what_is_missing_and_a_second_time_nothing(broker
 
 async def test_missing_topics_are_named_with_what_to_do(broker: Connection, prefix: str) -> None:
     missing = await admin.differences(broker, prefix)
-    assert missing[0] == f"{prefix}.seeds has no partitions, the table says 1"
+    assert missing[0] == f"{prefix}.seeds has no partitions, expected 1"
     assert len(missing) == len(TOPICS)
     with pytest.raises(TopicsDiffer, match="siftstream topics apply"):
         await admin.require(broker, prefix)
@@ -34,7 +34,7 @@ async def test_missing_topics_are_named_with_what_to_do(broker: Connection, pref
 async def test_a_wrong_number_of_partitions_is_told_and_left(broker: Connection, prefix: str) -> None:
     await create(broker, {f"{prefix}.scored": 3})
     assert f"{prefix}.scored" not in await admin.apply(broker, prefix)
-    wrong = f"{prefix}.scored has 3 partitions, the table says 1"
+    wrong = f"{prefix}.scored has 3 partitions, expected 1"
     assert wrong in await admin.differences(broker, prefix)
     with pytest.raises(TopicsDiffer, match=wrong):
         await admin.require(broker, prefix)
@@ -51,7 +51,7 @@ async def test_a_setting_that_was_changed_is_told(kafka: Connection, prefix: str
         await client.alter_configs([resource])
     finally:
         await client.close()
-    wrong = [f"{prefix}.curated: cleanup.policy is delete, the table says compact"]
+    wrong = [f"{prefix}.curated: cleanup.policy is delete, expected compact"]
     assert await admin.differences(kafka, prefix) == wrong
 
 

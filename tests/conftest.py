@@ -1,83 +1,38 @@
-"""The two brokers that tests run on: the embedded one, always, and a real Apache Kafka where there is one."""
+"""What all tests share: the brokers, the local model, one worker for all language models, and the summary."""
 
-import json
 import os
-import shutil
-import subprocess
-import uuid
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 
 import pytest
 
-from streams.embedded.broker import EmbeddedBroker
-from streams.kafka.connection import Connection
+from tests.brokers import broker as broker
+from tests.brokers import embedded as embedded
+from tests.brokers import kafka as kafka
+from tests.brokers import prefix as prefix
+from tests.brokers import shared_by_workers
 from tests.models import local_model as local_model
+from tests.summary import pytest_deselected as pytest_deselected
+from tests.summary import pytest_sessionfinish as pytest_sessionfinish
+from tests.summary import pytest_terminal_summary as pytest_terminal_summary
+from tests.summary import pytest_testnodedown as pytest_testnodedown
 
 # A console is as wide as COLUMNS says when it is made: tests set it, and what runs the tests should not.
 os.environ.pop("COLUMNS", None)
 
-KAFKA = Path(__file__).parents[1].parent / "shared" / "kafka" / "kafka"
+MODEL_FIXTURES = {"checkpoint", "local_model", "model_cache"}
 
 
-@contextmanager
-def real_kafka(*options: str) -> Iterator[tuple[Connection, list[int]]]:
-    """An Apache Kafka of our own with the options of ``../shared/kafka``; its address and its nodes' process ids."""
-    if not KAFKA.exists():
-        pytest.skip("no Apache Kafka: neither SIFT_TEST_KAFKA=HOST:PORT nor ../shared/kafka beside the repository")
-    if not (shutil.which("java") or os.environ.get("JAVA_HOME")):
-        pytest.skip("no Apache Kafka: ../shared/kafka needs Java 17 or newer")
-    with subprocess.Popen([str(KAFKA), "start", *options], stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            started = json.loads(process.stdout.readline())
-            ca = Path(started["ca"]) if started.get("ca") else None
-            yield (
-                Connection(
-                    bootstrap=started["bootstrap"],
-                    user=started.get("user") or "",
-                    password=started.get("password") or "",
-                    tls=ca is not None,
-                    ca=ca,
-                ),
-                started["pids"],
-            )
-        finally:
-            process.terminate()
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the workers a directory that they share; this process may be their starter, or the only one."""
+    if not hasattr(config, "workerinput"):
+        shared = shared_by_workers()
+        shared.__enter__()
+        config.add_cleanup(lambda: shared.__exit__(None, None, None))
 
 
-@pytest.fixture
-async def embedded(tmp_path: Path) -> AsyncIterator[Connection]:
-    """A fresh embedded broker."""
-    async with EmbeddedBroker(tmp_path / "broker") as broker:
-        yield broker.connection
-
-
-@pytest.fixture(scope="session")
-def kafka() -> Iterator[Connection]:
-    """One real Apache Kafka for all tests: what `prefix` is for. Tests that use it carry the marker `kafka`."""
-    if address := os.environ.get("SIFT_TEST_KAFKA"):
-        yield Connection(bootstrap=address)
-    else:
-        with real_kafka("--set", "log.cleaner.backoff.ms=500") as (connection, _):
-            yield connection
-
-
-@pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
-def broker(request: pytest.FixtureRequest) -> Connection:
-    """The same test on both brokers."""
-    connection: Connection = request.getfixturevalue(request.param)
-    return connection
-
-
-embedded_and_slowly_kafka = pytest.mark.parametrize(
-    "broker", ["embedded", pytest.param("kafka", marks=[pytest.mark.kafka, pytest.mark.slow])], indirect=True
-)
-"""For tests of minutes: the delivery path is tested on both brokers elsewhere, so CI runs them on the embedded one."""
-
-
-@pytest.fixture
-def prefix() -> str:
-    """A prefix for topics and groups that no other test has used on this broker."""
-    return f"t{uuid.uuid4().hex[:8]}"
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Send every test that loads a language model to one worker, so that the weights are in memory once."""
+    for item in items:
+        if item.get_closest_marker("models") or MODEL_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group("models"))

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.paths import REPOSITORY
+
 BROKER = {"faust", "mode", "aiokafka", "kafka"}
 FORBIDDEN = {
     "streams": {"tests", "benchmarks"},
@@ -15,7 +16,7 @@ FORBIDDEN = {
 }
 ALLOWED = {"schemas": {"schemas", "orjson", "pydantic", "pydantic_core"} | sys.stdlib_module_names}
 ENVIRONMENT = {"environ", "environb", "getenv", "getenvb"}
-FILES = sorted(file for layer in ("streams", "processors", "schemas") for file in (ROOT / layer).rglob("*.py"))
+FILES = sorted(file for layer in ("streams", "processors", "schemas") for file in (REPOSITORY / layer).rglob("*.py"))
 
 
 def violations(source: str, layer: str) -> list[str]:
@@ -55,14 +56,14 @@ def environment_reads(tree: ast.AST) -> Iterator[int]:
             yield from (node.lineno for alias in node.names if alias.name in ENVIRONMENT)
 
 
-@pytest.mark.parametrize("file", FILES, ids=[file.relative_to(ROOT).as_posix() for file in FILES])
+@pytest.mark.parametrize("file", FILES, ids=[file.relative_to(REPOSITORY).as_posix() for file in FILES])
 def test_every_file_keeps_to_its_layer(file: Path) -> None:
-    layer = file.relative_to(ROOT).parts[0]
+    layer = file.relative_to(REPOSITORY).parts[0]
     assert violations(file.read_text("utf-8"), layer) == []
 
 
 def test_every_layer_is_looked_at() -> None:
-    assert {file.relative_to(ROOT).parts[0] for file in FILES} == {"streams", "processors", "schemas"}
+    assert {file.relative_to(REPOSITORY).parts[0] for file in FILES} == {"streams", "processors", "schemas"}
 
 
 @pytest.mark.parametrize(

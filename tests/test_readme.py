@@ -11,9 +11,9 @@ from click.testing import CliRunner
 
 from streams import settings
 from streams.cli import COMMANDS, main
+from tests.paths import REPOSITORY
 
-ROOT = Path(__file__).parents[1]
-TEXTS = {name: (ROOT / name).read_text("utf-8") for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")}
+TEXTS = {name: (REPOSITORY / name).read_text("utf-8") for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")}
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`([^`\n]+)`")
 SUFFIXES = (".py", ".md", ".toml", ".txt", ".yml", ".json", "/")
@@ -92,18 +92,18 @@ def test_a_wrong_command_line_is_found(words: Invocation) -> None:
 def test_every_file_named_is_there(name: str) -> None:
     named = paths(TEXTS[name])
     assert named
-    assert [path for path in named if not (ROOT / path).exists()] == []
+    assert [path for path in named if not (REPOSITORY / path).exists()] == []
 
 
 def test_the_tree_is_that_of_the_repository() -> None:
     named = tree(TEXTS["README.md"])
     assert {"streams/", "streams/delivery/", "processors/scoring/"} <= set(named)
-    assert [path for path in named if not (ROOT / path).exists()] == []
+    assert [path for path in named if not (REPOSITORY / path).exists()] == []
 
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_every_make_target_named_is_there(name: str) -> None:
-    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    targets = set(re.findall(r"^(\w+):", (REPOSITORY / "Makefile").read_text("utf-8"), re.MULTILINE))
     blocks = [block for language, block in FENCE.findall(TEXTS[name]) if language == "bash"]
     named = set(re.findall(r"^make (\w+)", "\n".join([*blocks, *inline(TEXTS[name])]), re.MULTILINE))
     assert named <= targets

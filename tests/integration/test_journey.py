@@ -13,8 +13,10 @@ from processors.export import verify
 from processors.skills import LIBRARY, load_skills, seed_rows
 from streams.kafka.connection import Connection
 from streams.topology import BY_NAME
-from tests.conftest import real_kafka
+from tests.brokers import real_kafka
 from tests.integration.pipeline import Pipeline, kill
+
+pytestmark = pytest.mark.models
 
 ROWS = 20
 

@@ -18,7 +18,7 @@ from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
 from streams.topics.reading import records, sample_of
 from streams.topics.table import TopicName, partitions_of
-from tests.conftest import embedded_and_slowly_kafka
+from tests.brokers import embedded_and_slowly_kafka
 from tests.streams.staged_work import arrived, feed, feed_raw, index_of, letters, make_topics, number, until
 
 DELIVERY = [

@@ -19,7 +19,7 @@ from streams.kafka.connection import Connection
 from streams.language_models import endpoints
 from streams.settings import load
 from streams.topics.table import TopicName
-from tests.conftest import embedded_and_slowly_kafka
+from tests.brokers import embedded_and_slowly_kafka
 from tests.integration.test_killed import committed_all
 from tests.processors.llm.staged_server import Raw, StagedServer, Staging, staged
 from tests.streams.staged_work import arrived, feed, letters, make_topics, until

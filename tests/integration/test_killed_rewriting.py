@@ -10,7 +10,7 @@ from schemas import Sample, derived_id
 from streams.inspection.ledger import take
 from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
-from tests.conftest import embedded_and_slowly_kafka
+from tests.brokers import embedded_and_slowly_kafka
 from tests.integration.test_killed import committed_all
 from tests.processors.llm.staged_server import Staging, staged
 from tests.processors.rewriting.samples import REST, SHOUT, collected

@@ -11,7 +11,7 @@ import pytest
 
 from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
-from tests.conftest import real_kafka
+from tests.brokers import real_kafka
 from tests.integration.test_killed import RECORDS, committed_all, start
 from tests.streams.staged_work import arrived, feed, index_of, letters, make_topics, number, until
 

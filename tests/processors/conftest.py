@@ -11,8 +11,7 @@ from processors.embedding.embedding import Embedder
 from processors.models.checkpoints import CausalCheckpoint, load_causal
 from processors.models.files import CAUSAL_DEFAULT, EMBEDDER_DEFAULT, embedder_files
 from processors.scoring.ifd import IfdScorer
-
-DATA = Path(__file__).parents[2].parent / "shared" / "data"
+from tests.paths import DATA
 
 
 def alpaca(name: str, count: int | None = None) -> list[dict[str, str]]:

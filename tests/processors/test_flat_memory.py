@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.paths import REPOSITORY
+
 pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="resident memory is read from /proc")
 
 
@@ -16,7 +18,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="r
 def test_memory_stays_flat(count: int, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.processors.flat_memory", str(count), str(tmp_path)],
-        cwd=Path(__file__).parents[2],
+        cwd=REPOSITORY,
         capture_output=True,
         text=True,
         check=True,

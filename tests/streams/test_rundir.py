@@ -10,9 +10,9 @@ from pydantic import SecretStr
 from streams.kafka.connection import Connection
 from streams.rundir import AlreadyRunning, NoBroker, RunDir, find
 from streams.settings import BrokerSettings, Settings
+from tests.paths import REPOSITORY
 
 EMBEDDED = Connection(bootstrap="127.0.0.1:4242", embedded=True)
-REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -15,8 +14,8 @@ from processors.skills import LIBRARY, load_skills
 from processors.text.language import guess_language
 from processors.text.loops import loop_share
 from schemas import Prompt, Sample
+from tests.paths import DATA
 
-DATA = Path(__file__).parents[3].parent / "shared" / "data"
 ASKED = Sample(sample_id="s", prompt=Prompt(instruction="Why is the sky blue?"), language="en")
 GOOD = Completion(
     text="Air scatters short waves of light more than long ones, so blue reaches us from all sides.",

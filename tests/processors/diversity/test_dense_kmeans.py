@@ -5,7 +5,6 @@ import random
 import subprocess
 import sys
 from collections.abc import Hashable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from river.checks import common
 
 from processors.diversity.dense_kmeans import DenseKMeans
 from processors.diversity.stream_kmeans import StreamKMeans
+from tests.paths import REPOSITORY
 
 Rows = NDArray[np.float64]
 
@@ -133,7 +133,7 @@ def test_equals_river_whatever_the_order_of_its_sets(hash_seed: str) -> None:
     """With string keys River's centres depend on PYTHONHASHSEED; ours then do likewise."""
     subprocess.run(
         [sys.executable, "-c", PROGRAM],
-        cwd=Path(__file__).parents[3],
+        cwd=REPOSITORY,
         env=os.environ | {"PYTHONHASHSEED": hash_seed},
         check=True,
     )

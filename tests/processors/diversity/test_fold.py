@@ -22,6 +22,7 @@ from processors.diversity.seen import SeenIds
 from processors.diversity.stream_kmeans import StreamKMeans
 from processors.errors import InvalidSample
 from schemas import Decision, Sample, Verification, encode
+from tests.paths import REPOSITORY
 from tests.processors.scored import AT, embedding, score, scored, topic_stream, unit
 
 EAST, NORTH = unit(1, 0, 0, 0), unit(0, 1, 0, 0)
@@ -261,7 +262,7 @@ def test_hash_seed_and_threads_change_no_byte() -> None:
         environment = os.environ | {"PYTHONHASHSEED": number, "OPENBLAS_NUM_THREADS": number, "OMP_NUM_THREADS": number}
         done = subprocess.run(
             [sys.executable, "-c", PROGRAM],
-            cwd=Path(__file__).parents[3],
+            cwd=REPOSITORY,
             env=environment,
             capture_output=True,
             text=True,

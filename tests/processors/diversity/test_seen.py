@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors.diversity.seen import SeenIds
+from tests.paths import REPOSITORY
 
 IDS = [f"{i:032x}" for i in range(10)]
 
@@ -109,7 +110,7 @@ def killed_after(path: Path, adding: str) -> SeenIds:
         f"{adding}\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
-    killed = subprocess.run([sys.executable, "-c", program, str(path)], cwd=Path(__file__).parents[3], check=False)
+    killed = subprocess.run([sys.executable, "-c", program, str(path)], cwd=REPOSITORY, check=False)
     assert killed.returncode == -signal.SIGKILL
     return SeenIds(path)
 

@@ -13,6 +13,8 @@ from processors.embedding.sentence_transformer import SentenceTransformer
 from processors.models.files import EMBEDDER_TORCH, ModelMissing, embedder_files
 from tests.processors.embedding.test_embedding import TEXTS
 
+pytestmark = pytest.mark.models
+
 
 @pytest.fixture(scope="module")
 def folder() -> Path:

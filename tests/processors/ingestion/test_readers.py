@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from processors.ingestion import Reading, UnknownFormat, list_files, open_rows, read_stream, to_sample
+from tests.paths import DATA
 
-DATA = Path(__file__).parents[3].parent / "shared" / "data"
 LINE = '{"instruction": "hi"}\n'
 
 

@@ -19,9 +19,9 @@ from processors.llm import budget as budget_module
 from processors.llm.budget import Budget, BudgetSpent, Reservation
 from processors.llm.config import Allowance, BudgetConfig, EndpointConfig
 from processors.llm.spend import ScopeState, Spend
+from tests.paths import REPOSITORY
 from tests.processors.llm.spender import PREDICTED
 
-ROOT = Path(__file__).parents[3]
 URL = "http://localhost:1/v1"
 LIMITED = BudgetConfig(tokens=1000, usd=1.0, stages={"answering": Allowance(tokens=500)})
 ENDPOINTS = {"strong": EndpointConfig(url=URL, budget_usd=0.25), "local": EndpointConfig(url=URL)}
@@ -189,7 +189,7 @@ def test_what_an_ended_owner_had_in_flight_is_presumed_spent(path: Path, budget:
 def test_owners_that_end_or_die_leave_no_files(path: Path) -> None:
     dying = "import os, signal, sys; from tests.processors.llm.test_budget import *\n"
     dying += "reserve(Budget(Path(sys.argv[1]), LIMITED, ENDPOINTS), 9); os.kill(os.getpid(), signal.SIGKILL)"
-    killed = subprocess.run([sys.executable, "-c", dying, str(path)], cwd=ROOT, check=False)
+    killed = subprocess.run([sys.executable, "-c", dying, str(path)], cwd=REPOSITORY, check=False)
     assert killed.returncode == -signal.SIGKILL
     assert len(list(path.parent.glob("*.owner-*"))) == 1
     ended = Budget(path, LIMITED, ENDPOINTS)
@@ -342,7 +342,7 @@ def test_processes_that_are_killed_never_spend_more_than_the_limit(path: Path, t
     command = [sys.executable, "-m", "tests.processors.llm.spender", str(path), str(bill), str(limit), str(window)]
 
     def start() -> "subprocess.Popen[bytes]":
-        return subprocess.Popen(command, cwd=ROOT)
+        return subprocess.Popen(command, cwd=REPOSITORY)
 
     running = [start() for _ in range(3)]
     for kill in range(kills):

@@ -16,6 +16,7 @@ from processors.llm.cache import ResponseCache, request_key
 from processors.llm.chat import ChatRequest, Completion
 from processors.llm.config import EndpointConfig
 from schemas import Message
+from tests.paths import REPOSITORY
 
 ENDPOINT = EndpointConfig(url="http://localhost:1/v1", model="m")
 REQUEST = ChatRequest(messages=(Message(role="user", content="你好 🙂"),))
@@ -253,9 +254,7 @@ def test_several_processes_at_once(path: Path) -> None:
         "assert all(cache.get(f'{sys.argv[2]}-{i}') for i in range(200))\n"
     )
     command = [sys.executable, "-W", "error", "-c", program, str(path)]
-    running = [
-        subprocess.Popen([*command, str(i)], cwd=Path(__file__).parents[3], stderr=subprocess.PIPE) for i in range(3)
-    ]
+    running = [subprocess.Popen([*command, str(i)], cwd=REPOSITORY, stderr=subprocess.PIPE) for i in range(3)]
     assert [(it.communicate(timeout=60)[1], it.returncode) for it in running] == [(b"", 0)] * 3
     cache = ResponseCache(path, 10_000_000)
     assert all(cache.get(f"{i}-{j}") for i in range(3) for j in range(200))

@@ -13,6 +13,8 @@ from processors.models.checkpoints import CausalCheckpoint, causal_folder, load_
 from processors.models.files import CAUSAL_DEFAULT, ModelMissing, embedder_files, package_file, smollm2_gguf
 from processors.models.gguf_checkpoint import convert
 
+pytestmark = pytest.mark.models
+
 
 def test_the_default_model_continues_a_sentence(checkpoint: CausalCheckpoint) -> None:
     ids = checkpoint.tokenizer("The capital of France is", return_tensors="pt").input_ids

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -11,13 +10,12 @@ from processors.rewriting.operators import load_operators
 from processors.rewriting.plan import Plan, Planner
 from processors.rewriting.rules import load_rules
 from processors.skills import LIBRARY, load_skills
+from tests.paths import DATA
 from tests.processors.rewriting.samples import collected
 
 OPERATORS = load_operators()
 PLANNER = Planner(load_rules(OPERATORS), OPERATORS)
 SKILLS = load_skills(LIBRARY)
-DATA = Path(__file__).parents[3].parent / "shared" / "data"
-
 EXAMPLES = {
     "brainstorming": ("Suggest five names for a bakery.", "为一家面包店想出五个名字。"),
     "classification": ("Classify the sentiment of this review.", "将以下物品分类为蔬菜和水果。"),

@@ -20,6 +20,8 @@ from processors.scoring.packed_batch import lay_out, size_above
 from processors.scoring.packed_model import PackedModel
 from tests.processors.scoring.test_packed_model import MODELS, random_segments, tiny_llama
 
+pytestmark = pytest.mark.models
+
 CPU, META = torch.device("cpu"), torch.device("meta")
 FAMILIES = ("grouped queries", "qwen2", "qwen3", "gpt2")
 

@@ -31,6 +31,8 @@ from processors.scoring.segments import Segment, one_by_one
 from schemas import Prompt
 from tests.processors.scoring.test_ifd import assert_equals_reference, pair, short_rows
 
+pytestmark = pytest.mark.models
+
 SIZES: dict[str, Any] = {
     "vocab_size": 5000,
     "hidden_size": 48,

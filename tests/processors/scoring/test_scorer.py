@@ -17,6 +17,8 @@ from processors.scoring.scorer import Scorer
 from schemas import Answer, Prompt, Sample, Step, decode, encode
 from tests.processors.conftest import alpaca
 
+pytestmark = pytest.mark.models
+
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 

@@ -19,6 +19,8 @@ from processors.warm_up.warm_up import LINEAGE, TooFewSamples, warm_up
 from schemas import Answer, Prompt, Sample
 from tests.processors.scoring.test_packed_model import SIZES
 
+pytestmark = pytest.mark.models
+
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 WORDS = ("red", "green", "blue", "seven", "lake", "stone", "bread", "cloud")
 SAMPLES = [

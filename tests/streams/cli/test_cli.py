@@ -20,10 +20,10 @@ from streams.kafka.connection import Connection
 from streams.rundir import RunDir
 from streams.topics.table import TOPICS
 from streams.topology import BY_NAME
+from tests.paths import REPOSITORY
 from tests.streams import history
 from tests.streams.staged_work import make_topics, number
 
-REPOSITORY = Path(__file__).parents[3]
 CHECKS = {"python", "models", "broker", "topics", "disk", "endpoints"}
 
 

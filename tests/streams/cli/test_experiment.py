@@ -8,6 +8,8 @@ from click.testing import CliRunner
 
 from streams.cli import main
 
+pytestmark = pytest.mark.models
+
 
 @pytest.mark.slow
 def test_both_policies_are_tried_and_nothing_of_it_stays(local_model: str, tmp_path: Path) -> None:

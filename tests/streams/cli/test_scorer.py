@@ -13,6 +13,8 @@ from processors.models.checkpoints import causal_folder
 from processors.models.files import CAUSAL_DEFAULT
 from streams.cli import main
 
+pytestmark = pytest.mark.models
+
 
 @pytest.fixture(scope="module")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -16,12 +16,11 @@ from streams.cli import main
 from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
 from streams.rundir import RunDir
+from tests.paths import REPOSITORY
 from tests.processors.llm.staged_server import StagedServer, Staging, staged
 from tests.processors.test_skills import write
 from tests.streams.sources.synthesizing import reply, task
 from tests.streams.staged_work import arrived, make_topics, until
-
-REPOSITORY = Path(__file__).parents[3]
 
 
 def call(*arguments: str | Path, code: int = 0) -> Result:

@@ -17,7 +17,7 @@ from streams.delivery.producer import MAX_REQUEST_BYTES, OutgoingRecord, Refused
 from streams.errors import BrokerUnreachable
 from streams.kafka import TP, KafkaClient
 from streams.kafka.connection import Connection
-from tests.conftest import real_kafka
+from tests.brokers import real_kafka
 from tests.streams.logs import create, read_all
 from tests.streams.staged_work import until
 

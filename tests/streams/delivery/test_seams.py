@@ -7,7 +7,6 @@ import inspect
 import tomllib
 from collections.abc import Callable
 from importlib.metadata import version
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -35,10 +34,10 @@ from streams.delivery.consumer import TrackingConsumer, TrackingTransport
 from streams.delivery.offset_tracker import OffsetTracker
 from streams.delivery.producer import CalmProducer
 from streams.kafka.connection import Connection
+from tests.paths import REPOSITORY
 from tests.streams.delivery.test_offset_tracker import Fetched
 from tests.streams.logs import batch
 
-REPOSITORY = Path(__file__).parents[3]
 PINNED = ("faust-streaming", "mode-streaming", "aiokafka")
 
 OVERRIDDEN = [

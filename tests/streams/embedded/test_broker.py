@@ -15,8 +15,7 @@ from streams.embedded.broker import EmbeddedBroker
 from streams.embedded.ports import free_port
 from streams.errors import BrokerFailed
 from streams.kafka import KafkaClient
-
-REPOSITORY = Path(__file__).parents[3]
+from tests.paths import REPOSITORY
 
 
 async def test_it_answers_after_start_and_is_gone_after_stop(tmp_path: Path) -> None:

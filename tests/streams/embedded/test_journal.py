@@ -18,7 +18,7 @@ from streams.embedded.segment import Segment
 from streams.errors import BrokerUnreachable, JournalError
 from streams.kafka import TP, KafkaClient, Record
 from streams.kafka.connection import Connection
-from tests.conftest import KAFKA
+from tests.paths import KAFKA, REPOSITORY
 from tests.streams.embedded.copying import GROUPS, ORDER, A, B, C, journal_in
 from tests.streams.logs import VARIED, Content, batch, create, produce, read_all
 
@@ -158,7 +158,7 @@ async def test_killed_in_the_middle_no_commit_is_ahead_of_its_output(tmp_path: P
     progress = 0
     for after_s in (0.2, 0.31, 0.43, 0.57):
         command = [sys.executable, "-m", "tests.streams.embedded.copying", str(tmp_path)]
-        program = await asyncio.create_subprocess_exec(*command, cwd=Path(__file__).parents[3], stdout=PIPE)
+        program = await asyncio.create_subprocess_exec(*command, cwd=REPOSITORY, stdout=PIPE)
         assert program.stdout is not None
         assert await program.stdout.readline() == b"ready\n"
         await asyncio.sleep(after_s)

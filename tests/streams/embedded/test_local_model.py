@@ -16,6 +16,8 @@ from streams.language_models import LOCAL, connect, endpoints
 from streams.rundir import RunDir
 from streams.settings import BadSettings, LlmSettings, Settings
 
+pytestmark = pytest.mark.models
+
 
 def serve(directory: Path, *options: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "streams.cli", f"--dir={directory}", "llm", "serve", *options]

@@ -10,7 +10,7 @@ from streams.errors import BrokerRefused, BrokerUnreachable, OffsetOutOfRange
 from streams.kafka import TP, KafkaClient
 from streams.kafka.connection import Connection
 from streams.kafka.record_batches import batches
-from tests.conftest import real_kafka
+from tests.brokers import real_kafka
 from tests.streams.logs import VARIED, Content, batch, contents, create, produce, read_all
 
 

@@ -22,12 +22,12 @@ from streams.sources import seeds
 from streams.sources.pace import CountTarget, Stopped
 from streams.sources.synthesis import Synthesis, UnknownTaskType, open_synthesis
 from streams.topics.table import TopicName, partitions_of
+from tests.paths import REPOSITORY
 from tests.processors.llm.staged_server import Raw, StagedServer, staged
 from tests.processors.synthesis.world import decided
 from tests.streams.sources.synthesizing import lines, reply, settings_of, task
 from tests.streams.staged_work import arrived, feed, make_topics, number, until
 
-REPOSITORY = Path(__file__).parents[3]
 KILLED = -signal.SIGKILL
 
 

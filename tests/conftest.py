@@ -27,7 +27,11 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         shared = shared_by_workers()
         shared.__enter__()
-        config.add_cleanup(lambda: shared.__exit__(None, None, None))
+
+        def close() -> None:
+            shared.__exit__(None, None, None)
+
+        config.add_cleanup(close)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,10 +1,11 @@
 """How prompts are synthesized."""
 
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
+from pydantic.dataclasses import dataclass
 
+from processors.bounds import AtLeastZero, NotNegative, Positive, Share
 from processors.text.language_codes import LANGUAGES
 
 Style = Literal["list", "turns", "json"]
@@ -41,49 +42,41 @@ class SynthesisConfig:
     policy: PolicyName = "uniform"
     """Which task types are asked for: ``uniform`` takes all alike; ``coverage`` learns from what was kept, and prefers
     those that bring much per token where little is there."""
-    coverage_exponent: float = 0.5
+    coverage_exponent: AtLeastZero = 0.5
     """With policy ``coverage``: how much more a prompt pays where little is there. 0 asks for yield alone, which costs
     variety; 2 asks for variety at the cost of yield."""
-    human_examples: int = 6
+    human_examples: NotNegative = 6
     """Examples per call out of the skill library and your own seeds."""
-    generated_examples: int = 2
+    generated_examples: NotNegative = 2
     """Examples per call out of earlier synthesis, as far as there are some; human ones fill the gap."""
-    per_call: int = 8
+    per_call: Positive = 8
     """New prompts to ask for in one call; ``turns`` gets one."""
-    in_flight: int = 4
+    in_flight: Positive = 4
     """Most calls at a time."""
-    max_similarity: float = 0.7
+    max_similarity: Share = 0.7
     """ROUGE-L (F1) with any instruction of the pool from which a prompt counts as known."""
-    min_words: int = 4
+    min_words: Positive = 4
     """Fewest words of an instruction; two Chinese characters count as one."""
     max_words: int = 150
     """Most words of an instruction."""
     blocked: Words = BLOCKED
     """Words that ask for what a language model cannot do; a prompt with one of them is rejected."""
-    max_candidates: int = 50
+    max_candidates: Positive = 50
     """`siftstream synthesize --count N` gives up after so many candidates per prompt wanted."""
     continuous: bool = False
     """`siftstream up` synthesizes all the time, as ``siftstream synthesize --continuous`` does."""
-    per_minute: float = 0.0
+    per_minute: AtLeastZero = 0.0
     """Continuous mode: prompts to accept per minute; 0 is no limit."""
-    target_lag: int = 64
+    target_lag: NotNegative = 64
     """Continuous mode: pause while so many prompts wait for an answer; 0 is no limit."""
 
     def __post_init__(self) -> None:
         if not self.languages or not LANGUAGES.issuperset(self.languages):
             raise ValueError("languages needs at least one ISO 639-1 code, such as en, and no other words")
-        if min(self.human_examples, self.generated_examples) < 0 or not self.human_examples + self.generated_examples:
-            raise ValueError("human_examples and generated_examples are not negative, and not both 0")
-        if min(self.per_call, self.in_flight, self.max_candidates, self.min_words) < 1:
-            raise ValueError("per_call, in_flight, max_candidates and min_words are at least 1")
+        if not self.human_examples + self.generated_examples:
+            raise ValueError("human_examples and generated_examples are not both 0")
         if self.max_words < self.min_words:
             raise ValueError("max_words is at least min_words")
-        if self.coverage_exponent < 0:
-            raise ValueError("coverage_exponent is not negative")
-        if not 0 < self.max_similarity <= 1:
-            raise ValueError("max_similarity is above 0 and at most 1")
-        if self.per_minute < 0 or self.target_lag < 0:
-            raise ValueError("per_minute and target_lag are not negative")
 
     @property
     def prompts_per_call(self) -> int:

@@ -6,10 +6,12 @@ what an answer to an instruction looks like.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic.dataclasses import dataclass
+
+from processors.bounds import AboveZero, Percentile, Positive
 
 _ROUNDS = 100
 
@@ -18,38 +20,32 @@ _ROUNDS = 100
 class PickConfig:
     """How many samples, and which; the defaults are the paper's 100 × 10."""
 
-    clusters: int = 100
+    clusters: Positive = 100
     """Clusters of instructions."""
-    per_cluster: int = 10
+    per_cluster: Positive = 10
     """Samples from each; a smaller cluster gives all it has."""
-    low_percentile: float = 25.0
+    low_percentile: Percentile = 25.0
     """Instructions below this percentile of perplexity in their cluster are too easy."""
-    high_percentile: float = 75.0
+    high_percentile: Percentile = 75.0
     """Instructions above it are too odd."""
     seed: int = 0
     """Of the clustering."""
 
     def __post_init__(self) -> None:
-        if self.clusters < 1 or self.per_cluster < 1:
-            raise ValueError("clusters and per_cluster must be at least 1")
-        if not 0 <= self.low_percentile <= self.high_percentile <= 100:
-            raise ValueError("low_percentile and high_percentile lie between 0 and 100, in this order")
+        if self.low_percentile > self.high_percentile:
+            raise ValueError("low_percentile is at most high_percentile")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TuningConfig:
     """Alpaca's recipe, for one epoch."""
 
-    learning_rate: float = 2e-5
+    learning_rate: AboveZero = 2e-5
     """The highest; it rises over the first 3 % of the steps and then falls to zero along a cosine."""
-    batch_size: int = 32
+    batch_size: Positive = 32
     """Samples of one step; Alpaca has 128 of 52,000, here there are about a thousand in all."""
     seed: int = 0
     """Of the order of the samples, and of dropout."""
-
-    def __post_init__(self) -> None:
-        if self.learning_rate <= 0 or self.batch_size < 1:
-            raise ValueError("learning_rate must be above 0, batch_size at least 1")
 
 
 def pick(vectors: NDArray[np.float32], difficulty: Sequence[float], config: PickConfig) -> list[int]:

@@ -2,8 +2,11 @@
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from pydantic.dataclasses import dataclass
+
+from processors.bounds import AtLeastZero, Positive
 
 T = TypeVar("T")
 
@@ -12,16 +15,12 @@ T = TypeVar("T")
 class BatchLimits:
     """When a micro-batch closes. While nothing runs it closes at once, whatever it holds."""
 
-    max_tokens: int = 512
+    max_tokens: Positive = 512
     """Token budget of a batch; a single larger sample goes alone. On a CPU larger batches are no faster, only later."""
-    max_items: int = 64
+    max_items: Positive = 64
     """Most records of a batch."""
-    max_wait_s: float = 0.1
+    max_wait_s: AtLeastZero = 0.1
     """Longest wait of a record for its batch to fill while another batch runs, in seconds."""
-
-    def __post_init__(self) -> None:
-        if self.max_tokens < 1 or self.max_items < 1 or self.max_wait_s < 0:
-            raise ValueError("max_tokens and max_items must be at least 1, max_wait_s at least 0")
 
 
 def batch_size(costs: Sequence[int], limits: BatchLimits) -> int:

@@ -14,6 +14,9 @@ import random
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+import pydantic.dataclasses
+
+from processors.bounds import AtLeastZero, Positive
 from processors.errors import InvalidSample, Outage, Transient
 from processors.waiting import backoff_s
 from schemas import DeadLetter, EncodeError, Sample
@@ -28,24 +31,18 @@ log = logging.getLogger(__name__)
 DEAD_LETTERS: TopicName = "dead-letters"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@pydantic.dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
     """How patient a stage is."""
 
-    max_attempts: int = 5
+    max_attempts: Positive = 5
     """Tries of one record whose failures are passing, the first included."""
-    first_wait_s: float = 0.5
+    first_wait_s: AtLeastZero = 0.5
     """Longest wait before the second try; it doubles from try to try, with full jitter."""
-    longest_wait_s: float = 30.0
+    longest_wait_s: AtLeastZero = 30.0
     """No wait between two tries is longer, unless the other side asks for more (Retry-After)."""
-    max_crashes: int = 3
+    max_crashes: Positive = 3
     """Worker crashes that one record may cause before it is a dead letter."""
-
-    def __post_init__(self) -> None:
-        if self.max_attempts < 1 or self.max_crashes < 1:
-            raise ValueError("max_attempts and max_crashes must be at least 1")
-        if self.first_wait_s < 0 or self.longest_wait_s < 0:
-            raise ValueError("first_wait_s and longest_wait_s must be at least 0")
 
     def wait_s(self, attempt: int, asked_s: float = 0.0) -> float:
         """Seconds to wait after failed try number `attempt` (from 1): full jitter, never less than was asked for."""

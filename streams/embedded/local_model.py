@@ -7,8 +7,12 @@ latencies.
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import Annotated
 
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from processors.bounds import NotNegative, Positive
 from processors.models.files import smollm2_gguf
 from streams.embedded.ports import free_port
 
@@ -20,16 +24,12 @@ NAME = "smollm2-135m-instruct"
 class LocalModelConfig:
     """Settings of the local model's server."""
 
-    slots: int = 8
+    slots: Positive = 8
     """Requests that are answered at the same time; further ones wait their turn. At least 1."""
-    context_tokens: int = 2048
+    context_tokens: Annotated[int, Field(ge=256)] = 2048
     """The most tokens of prompt and answer together, per request. At least 256."""
-    threads: int = 0
+    threads: NotNegative = 0
     """Threads of the server; 0 means one for every core but one, at least one."""
-
-    def __post_init__(self) -> None:
-        if self.slots < 1 or self.context_tokens < 256 or self.threads < 0:
-            raise ValueError("slots is at least 1, context_tokens at least 256 and threads not negative")
 
 
 @contextmanager

@@ -1,15 +1,15 @@
-"""A JSON array cut into its elements without holding all of it.
+"""A JSON array cut into its elements without ever holding it whole.
 
-Brackets and quotes alone decide where an element ends, so an element that is not valid JSON rarely affects another one.
-If it lacks a bracket or a quote, the next element is found by its look: in an array of records every element begins
-with the same key, so reading continues at ``, {"that key":``.
+Brackets and quotes alone say where an element ends, so an element that is balanced and no valid JSON costs itself and
+no other. If a bracket or a quote is not closed, nobody can say where the next element begins: the rest of the array is
+one bad element.
 """
 
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from processors.ingestion.rows import KEPT_BYTES, MAX_ROW_BYTES, parse_json
+from processors.ingestion.rows import KEPT_BYTES, MAX_ROW_BYTES
 
 # Possessive repeats (Python 3.11) read in one pass and keep no memory for backtracking. Strings are matched whole.
 _SPACE = re.compile(rb"[ \t\r\n]*+")
@@ -17,12 +17,10 @@ _GAP = re.compile(rb"[ \t\r\n,]*+")
 _STRING = re.compile(rb'(?s:[^"\\]++|\\.)*+')
 _INSIDE = re.compile(rb'(?s:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+')
 _SCALAR = re.compile(rb'(?s:[^"{}\[\], \t\r\n]++|"(?:[^"\\]++|\\.)*+")*+')
-_ANY_KEY = rb'"[^"\\]{1,100}"'
-_FIRST_KEY = re.compile(rb"\{\s*(" + _ANY_KEY + rb")\s*:")
 _CLOSER = {ord("{"): ord("}"), ord("["): ord("]")}
 _QUOTE, _END = ord('"'), ord("]")
 
-UNCLOSED = "not JSON: a bracket or a quote of this row is not closed"
+UNCLOSED = "not JSON: a bracket or a quote of this row is not closed, so the rest of the file is not read"
 CUT_SHORT = "the file ends within the array: it was cut short"
 EARLY_END = "the array ends here, and text follows"
 
@@ -42,8 +40,8 @@ class Element(NamedTuple):
 class ArraySplitter:
     """Iterates over the elements of the JSON array in `chunks`, in memory of at most one row and two chunks.
 
-    The text must begin with ``[``; only white space may precede it. A broken element is yielded with its fault, and
-    iteration continues after it.
+    The text must begin with ``[``; only white space may precede it. An element that is not closed is yielded with
+    its fault, and iteration ends.
     """
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
@@ -54,12 +52,10 @@ class ArraySplitter:
         self._line = 1  # the line of `_start`
         self._dropped = 0  # bytes of the current element that are no longer held
         self._kept = b""  # the beginning of such an element
-        self._key = b""  # the first key of the last sound element
 
     def __iter__(self) -> Iterator[Element]:
         self._skip(_SPACE)
         self._pos += 1
-        sound = True
         while self._skip(_GAP):
             if self._data[self._pos] == _END:
                 self._pos += 1
@@ -69,33 +65,16 @@ class ArraySplitter:
                 yield Element(line, b"]", 1, EARLY_END)
             else:
                 element = self._element()
-                sound = not element.fault
                 yield element
-        if sound:
-            yield Element(self._line, b"", 0, CUT_SHORT)
+                if element.fault:
+                    return
+        yield Element(self._line, b"", 0, CUT_SHORT)
 
     def _element(self) -> Element:
         line = self._line
         fault = self._walk()
         held = self._data[self._start : self._pos]
-        length = self._dropped + len(held)
-        if self._dropped:
-            return Element(line, self._kept, length, fault)
-        if not fault and (length > MAX_ROW_BYTES or _is_json(held)):
-            self._learn_key(held)
-            return Element(line, held, length, fault)
-        resume = self._resume(held)
-        if not resume and (fault or not self._at_border()):
-            resume = self._resume_behind()
-        if not resume:
-            return Element(line, held, length, fault)
-        raw = self._data[self._start : self._start + resume]
-        self._pos = self._start + resume
-        return Element(line, raw, resume, UNCLOSED)
-
-    def _learn_key(self, held: bytes) -> None:
-        if found := _FIRST_KEY.match(held):
-            self._key = found[1]
+        return Element(line, self._kept if self._dropped else held, self._dropped + len(held), fault)
 
     def _walk(self) -> str:
         """Move to the end of the element; return the fault if its brackets do not match or the text ends inside it."""
@@ -133,30 +112,6 @@ class ArraySplitter:
                 self._pos = len(self._data)
                 return False
 
-    def _at_border(self) -> bool:
-        """Return whether a comma or the end comes next, as it does after a sound element."""
-        while True:
-            gap = _SPACE.match(self._data, self._pos)
-            pos = gap.end() if gap else self._pos
-            if pos < len(self._data):
-                return self._data[pos] in b",]"
-            if not self._more():
-                return True
-
-    def _resume(self, held: bytes) -> int:
-        """Return the position in a broken element at which the next one seems to begin, or 0 if there is none."""
-        own = _FIRST_KEY.match(held)
-        keys = {re.escape(key) for key in (self._key, own[1] if own else b"") if key} or {_ANY_KEY}
-        behind = re.compile(rb"(?<=[,\s])\{\s*(?:" + b"|".join(sorted(keys)) + rb")\s*:").search(held, 1)
-        return len(held[: behind.start()].rstrip(b", \t\r\n")) if behind else 0
-
-    def _resume_behind(self) -> int:
-        """Search for that position in the text after the element as well, as far as a row may reach."""
-        while True:
-            seen = self._data[self._start : self._start + MAX_ROW_BYTES]
-            if (resume := self._resume(seen)) or len(seen) == MAX_ROW_BYTES or not self._more():
-                return resume
-
     def _match(self, pattern: re.Pattern[bytes]) -> None:
         found = pattern.match(self._data, self._pos)
         self._pos = found.end() if found else self._pos
@@ -180,8 +135,6 @@ class ArraySplitter:
         if self._dropped or self._pos - self._start > MAX_ROW_BYTES:
             held = self._data[self._start : self._pos]
             if not self._dropped:
-                if self._resume(held):
-                    return False
                 self._kept = held[:KEPT_BYTES]
             self._line += held.count(b"\n")
             self._dropped += len(held)
@@ -191,11 +144,3 @@ class ArraySplitter:
         self._pos -= self._start
         self._start = 0
         return bool(chunk)
-
-
-def _is_json(text: bytes) -> bool:
-    try:
-        parse_json(text)
-    except ValueError:
-        return False
-    return True

@@ -1,23 +1,28 @@
-"""How answering is configured: apart from the work, so that reading the settings loads nothing."""
+"""The settings of answering."""
 
-from typing import Literal, get_args
+from typing import Annotated
 
+from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
 
+from processors.answering.checks import CHECKS
 from processors.bounds import Positive, Share
 
-Check = Literal["filtered", "repetition", "truncated", "empty", "refusal", "language_mismatch"]
-"""The names of the checks, in the order in which they are made (`processors.answering.checks`)."""
+
+def _known(name: str) -> str:
+    if name not in CHECKS:
+        raise ValueError(f"{name!r} is no check; there are {', '.join(CHECKS)}")
+    return name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnsweringConfig:
-    """How many prompts are answered at a time, and what is wrong with an answer."""
+    """The number of prompts that are answered at a time, and the faults of an answer."""
 
     max_in_flight: Positive = 96
-    """Prompts at a time; each endpoint's own limit bounds the calls. It is half as many again: a call that waits before
-    it is tried again leaves its place to another."""
-    checks: tuple[Check, ...] = get_args(Check)
-    """Faults that an answer is given up for; leave ``truncated`` out to keep answers that were cut off."""
+    """Prompts at a time; each endpoint's own limit bounds the calls. This is half as many again: a call that backs off
+    before a retry leaves its place to another."""
+    checks: tuple[Annotated[str, AfterValidator(_known)], ...] = tuple(CHECKS)
+    """Faults that an answer is rejected for; leave ``truncated`` out to keep answers that were cut off."""
     loop_share: Share = 0.1
-    """Share of an answer, above 0 and at most 1, that is one unit over and over at its end: that or more is a fault."""
+    """An answer is a loop if its end repeats one unit for at least this share of its length, above 0 and at most 1."""

@@ -5,15 +5,18 @@ evenly between two percentiles of the instructions' own perplexity. One epoch on
 what an answer to an instruction looks like.
 """
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic.dataclasses import dataclass
+from scipy.cluster.vq import kmeans2
 
 from processors.bounds import AboveZero, Percentile, Positive
 
-_ROUNDS = 100
+_ROUNDS = 30
+"""Rounds of k-means, always as many: scipy's does not look whether anything still moves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,33 +75,9 @@ def _middle(members: NDArray[np.int64], difficulty: NDArray[np.float64], config:
 
 
 def kmeans(vectors: NDArray[np.float32], k: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """The cluster in [0, k) of each of `vectors` (N, D): Lloyd's algorithm from k-means++ centres."""
-    centres = _spread(vectors, min(k, len(vectors)), rng)
-    labels = np.full(len(vectors), -1, np.int64)
-    for _ in range(_ROUNDS):
-        nearest = _squared_distances(vectors, centres).argmin(1)
-        if np.array_equal(nearest, labels):
-            break
-        labels = nearest
-        for cluster in np.unique(labels):
-            centres[cluster] = vectors[labels == cluster].mean(0)
-    return labels
-
-
-def _spread(vectors: NDArray[np.float32], k: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """k-means++: each next centre drawn in proportion to its squared distance from those before."""
-    chosen = [int(rng.integers(len(vectors)))]
-    distance = _squared_distances(vectors, vectors[chosen])[:, 0]
-    while len(chosen) < k:
-        total = distance.sum()
-        share = distance / total if total > 0 else None
-        chosen.append(int(rng.choice(len(vectors), p=share)))
-        distance = np.minimum(distance, _squared_distances(vectors, vectors[chosen[-1:]])[:, 0])
-    return vectors[chosen].copy()
-
-
-def _squared_distances(vectors: NDArray[np.float32], centres: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Shape (N, K), never negative."""
-    squares = np.square(vectors).sum(1)[:, None] + np.square(centres).sum(1) - 2.0 * (vectors @ centres.T)
-    distances: NDArray[np.float64] = np.maximum(squares, 0.0).astype(np.float64)
-    return distances
+    """Return the cluster in [0, k) of each of `vectors` (N, D): Lloyd's algorithm from k-means++ centres."""
+    distinct = len(np.unique(vectors, axis=0))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "One of the clusters is empty")  # it then gives no sample
+        _, labels = kmeans2(vectors, min(k, distinct), iter=_ROUNDS, minit="++", rng=rng)
+    return np.asarray(labels, np.int64)

@@ -2,13 +2,13 @@
 
 import json
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from processors.answering.checks import REASONS, find_fault
-from processors.answering.config import AnsweringConfig, Check
+from processors.answering.checks import CHECKS, REASONS, find_fault
+from processors.answering.config import AnsweringConfig
 from processors.llm.chat import Completion
 from processors.skills import LIBRARY, load_skills
 from processors.text.language import guess_language
@@ -39,7 +39,7 @@ def test_a_good_answer_has_no_fault() -> None:
 
 def test_an_answer_that_was_cut_off_is_truncated_unless_that_is_allowed() -> None:
     assert fault(GOOD.text, finish="length") == "truncated"
-    allowed = tuple(check for check in get_args(Check) if check != "truncated")
+    allowed = tuple(check for check in CHECKS if check != "truncated")
     assert fault(GOOD.text, finish="length", config=AnsweringConfig(checks=allowed)) is None
 
 
@@ -151,7 +151,7 @@ def test_another_language_is_no_fault_where_the_prompt_may_want_it(asked: str, t
 
 
 def test_every_fault_has_a_sentence_and_every_check_can_be_turned_off() -> None:
-    assert set(get_args(Check)) < set(REASONS)
+    assert set(CHECKS) < set(REASONS)
     nothing = AnsweringConfig(checks=())
     for text, finish in [("", "stop"), ("x" * 500, "length"), ("I cannot help with that.", "content_filter")]:
         assert fault(text, finish=finish) is not None
@@ -184,3 +184,8 @@ def test_real_answers_are_hardly_ever_taken_for_a_loop_or_another_language(name:
         found.append(fault(str(row["output"]), sample, AnsweringConfig(checks=("repetition", "language_mismatch"))))
     assert found.count("repetition") == 0
     assert found.count("language_mismatch") == (5 if name == "alpaca_zh_1k" else 0)
+
+
+def test_an_unknown_check_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(ValueError, match="'refusals' is no check; there are filtered, repetition"):
+        AnsweringConfig(checks=("refusals",))

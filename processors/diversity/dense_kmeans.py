@@ -134,7 +134,7 @@ class DenseKMeans(cluster.KMeans):  # type: ignore[misc]
         if not self._columns:
             self._widen(dict.fromkeys(range(rows.shape[1]), 0.0))
         if list(self._columns.values()) != list(self._columns) or rows.shape[1] != len(self._columns):
-            raise ValueError(f"rows of {rows.shape[1]} coordinates; what was learnt has {len(self._columns)} features")
+            raise ValueError(f"rows of {rows.shape[1]} coordinates; the centres have {len(self._columns)} features")
         return rows
 
     def _widen(self, x: Mapping[Hashable, float]) -> set[Hashable]:

@@ -101,8 +101,8 @@ class Diversity:
     def _vector(self, embedding: Embedding) -> Vector:
         if self._model and embedding.model != self._model:
             raise InvalidSample(
-                f"an embedding of {embedding.model}; what was decided so far used {self._model}, and cosines between "
-                "two models mean nothing: embed with that model, or start diversity anew"
+                f"an embedding of {embedding.model}, but earlier decisions used {self._model}, and cosines between two "
+                "models mean nothing: embed with that model, or start diversity with an empty state"
             )
         if self._clusters.dims and embedding.dims != self._clusters.dims:
             raise InvalidSample(f"an embedding of {embedding.dims} dimensions, the clusters have {self._clusters.dims}")
@@ -147,7 +147,7 @@ class Diversity:
 
     def _note_scorer(self, scorer: str) -> None:
         if self._scorer and self._scorer != scorer:
-            log.warning("another scorer gives the IFD from now on: its values are compared among themselves only")
+            log.warning("another scorer computes the IFD from now on: its values are not compared with earlier ones")
             self._rule.forget_scores()
         self._scorer = scorer
 
@@ -193,12 +193,12 @@ class Diversity:
         try:
             self._load(*unpack(raw))
         except (KeyError, TypeError, ValueError) as error:
-            raise SnapshotError(f"not a snapshot that this diversity stage can go on from: {error}") from None
+            raise SnapshotError(f"not a snapshot from which this diversity stage can resume: {error}") from None
 
     def _load(self, header: Header, parts: Mapping[str, Arrays]) -> None:
         for key, now in (("clusterer", self._clusters.name), ("n_clusters", self._clusters.n_clusters)):
             if header[key] != now and (key == "clusterer" or header[key] > now):
-                raise ValueError(f"it has {key} {header[key]}, now {now} is asked for")
+                raise ValueError(f"its {key} is {header[key]}, the settings say {now}")
         self.offset, self.decided_offset = int(header["offset"]), int(header["decided_offset"])
         self._model, self._scorer = header["model"], header["scorer"]
         self._clusters.load(parts["clusters"])
@@ -206,4 +206,4 @@ class Diversity:
         if header["rule"] == self._rule.name:
             self._rule.load(parts["rule"])
         else:
-            log.warning("the rule was %s and is %s now: it begins anew", header["rule"], self._rule.name)
+            log.warning("the rule was %s and is %s now: it starts empty", header["rule"], self._rule.name)

@@ -13,9 +13,9 @@ REASONS: Mapping[str, str] = {
     "verification_failed": "the answer's code failed its checks",
     "ifd_not_below_one": "IFD of 1 or more: the instruction does not help to predict the answer",
     "near_duplicate": "a kept sample asks almost the same",
-    "below_threshold": "its gain is below what the wanted keep rate asks for",
-    "gain": "its gain reaches what the wanted keep rate asks for",
-    "warm_up": "it passed the gates before there were enough gains to compare with",
+    "below_threshold": "its gain is below the threshold for the keep rate",
+    "gain": "its gain reaches the threshold for the keep rate",
+    "warm_up": "it passed the gates while there were too few gains for a threshold",
 }
 """Every reason that a decision can carry. The words are stable, because they are counted, charted and searched for."""
 

@@ -70,7 +70,7 @@ def _summary(manifest: Mapping[str, Any]) -> str:
     text = (
         f"{manifest['samples']:,} samples for instruction tuning, curated by Siftstream and written on "
         f"{manifest['created_at'][:10]}: each passed a check of how much its instruction helps to predict its answer "
-        "(IFD, arXiv 2308.12032 and 2402.00530) and a check that it is not too near to one that was kept before."
+        "(IFD, arXiv 2308.12032 and 2402.00530) and a check that it is not too similar to a sample kept before."
     )
     left_out = sum(manifest["left_out"].values())
     return text + (f" {left_out:,} more could not be written in this format: see `manifest.json`." if left_out else "")
@@ -114,7 +114,7 @@ def _cell(text: str) -> str:
 def _sources(manifest: Mapping[str, Any]) -> str:
     note = (
         "The rights in each sample are those of its source, and the terms of the model that answered it. The licences "
-        "below are what the sources' own rows said; where they said nothing, ask the source."
+        "below are those that the sources' own rows name; if a row names none, ask the source."
     )
     counts = manifest["counts"]
     return "\n\n".join([note, _table("Source", counts["source"]), _table("Licence", counts["licence"])])

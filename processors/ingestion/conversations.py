@@ -62,7 +62,7 @@ def _message(name: str, turn: object) -> Message:
     if not isinstance(turn, Mapping):
         raise ShapeError(f"{name}: a turn was expected, found {type(turn).__name__}")
     if turn.get("tool_calls"):
-        raise ShapeError(f"{name}: tool calls have no place in a sample")
+        raise ShapeError(f"{name}: tool calls are not supported")
     said = text(name, turn.get("role", turn.get("from")))
     role = ROLES.get(said.lower())
     if role is None:

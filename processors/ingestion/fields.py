@@ -32,7 +32,7 @@ def check_columns(columns: Mapping[str, str]) -> None:
     """Raise ValueError if a map from field to column names an unknown field or no column."""
     for field, column in columns.items():
         if field not in FIELDS:
-            raise ValueError(f"unknown field {field!r}: these can be mapped: {', '.join(FIELDS)}")
+            raise ValueError(f"unknown field {field!r}: a column can be mapped to {', '.join(FIELDS)}")
         if not column:
             raise ValueError(f"field {field!r} is mapped to no column")
 

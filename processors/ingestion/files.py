@@ -76,7 +76,7 @@ def _reason_to_skip(name: PurePath) -> str:
         return "a cache of the datasets library"
     kind, gzipped = _kind_by_name(name)
     if not kind or (gzipped and kind in ("parquet", "arrow")):
-        return "not a kind that is read"
+        return "unsupported format"
     return ""
 
 
@@ -94,7 +94,7 @@ def _kind(path: Path) -> tuple[str, bool]:
         head = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
     if head[:1] in (b"{", b"["):
         return "json", False
-    raise UnknownFormat(f"{path.name}: not a kind that is read; these are: {SUPPORTED}")
+    raise UnknownFormat(f"{path.name}: unsupported format; supported are {SUPPORTED}")
 
 
 def _source_file(path: Path, name: str, kind: str, gzipped: bool) -> SourceFile:

@@ -44,7 +44,7 @@ def read_file(file: SourceFile, on_bytes: OnBytes | None = None) -> Iterator[Row
         yield from _rows(file, meter.at)
     except _FAULTS as error:
         why = str(error) or type(error).__name__
-        yield Row(source=file.name, line=0, raw=b"", error=f"the file cannot be read on: {why}")
+        yield Row(source=file.name, line=0, raw=b"", error=f"the rest of the file cannot be read: {why}")
     meter.at(file.size)
 
 

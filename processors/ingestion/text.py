@@ -130,7 +130,7 @@ def _header(reader: Iterator[list[str]]) -> list[str]:
 
 def _record(source: str, line: int, header: list[str], fields: list[str]) -> Row:
     if len(fields) != len(header):
-        error = f"{len(fields)} fields where the header has {len(header)}"
+        error = f"{len(fields)} fields, but the header has {len(header)}"
         return Row(source=source, line=line, raw=json.dumps(fields).encode(), error=error)
     data = dict(zip(header, fields, strict=True))
     try:

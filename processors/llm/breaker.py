@@ -112,7 +112,7 @@ class Breaker:
     def _open(self, reason: str) -> None:
         rest_s = backoff_s(self._rests + 1, FIRST_REST_S, LONGEST_REST_S) * self._rng.uniform(0.75, 1.0)
         if not self._rests:
-            log.warning("%s is left alone for now, too many calls failed; the last one: %s", self._name, reason)
+            log.warning("%s: no calls for now, too many failed; the last failure: %s", self._name, reason)
         self._rests += 1
         self._probing = False
         self._open_until = self._clock() + rest_s

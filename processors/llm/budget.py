@@ -42,10 +42,10 @@ class BudgetSpent(Outage):
     def __init__(self, state: ScopeState, wanted: Spend) -> None:
         unit = state.short_of(wanted)[0]
         super().__init__(
-            f"the budget of {state.scope} is spent: {state.limit.described(unit)} is the limit, "
+            f"the budget of {state.scope} is spent: the limit is {state.limit.described(unit)}, "
             f"{state.spent.described(unit)} are spent, {state.presumed.described(unit)} presumed, "
-            f"{state.reserved.described(unit)} reserved, and the next call may take {wanted.described(unit)}; "
-            f"`siftstream budget raise {state.scope} --{unit} N` lets it go on",
+            f"{state.reserved.described(unit)} reserved, and the next call may cost {wanted.described(unit)}; "
+            f"to resume, raise it: `siftstream budget raise {state.scope} --{unit} N`",
             retry_after_s=LOOK_AGAIN_S,
         )
         self.scope = state.scope
@@ -169,7 +169,7 @@ class Budget:
                     self._add(reservation.scopes, "reserved", -reservation.amount)
                     self._add(reservation.scopes, "spent", took)
         except Outage as error:
-            log.warning("%s; a call goes on counting with what was predicted", error)
+            log.warning("%s; a call stays reserved at its predicted cost", error)
 
     def _presume(self) -> None:
         """Turn the reservations of dead processes into presumed spending."""
@@ -213,7 +213,7 @@ class Budget:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise Outage(f"the account of what was spent, {self._path}: {error}", LOOK_AGAIN_S) from error
+            raise Outage(f"the budget's account {self._path}: {error}", LOOK_AGAIN_S) from error
 
 
 def _scopes(stage: str, endpoint: str) -> tuple[str, str, str]:

@@ -112,7 +112,7 @@ class ResponseCache:
     def _warn(self, fault: str) -> None:
         if fault not in self._warned:
             self._warned.add(fault)
-            log.warning("the cache of replies, %s: %s; the call is made as if it held nothing", self._path, fault)
+            log.warning("cannot use the cache of replies, %s: %s; calling the endpoint instead", self._path, fault)
 
 
 def _open(path: Path) -> sqlite3.Connection:

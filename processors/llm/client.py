@@ -101,7 +101,7 @@ class Client:
             except BudgetSpent as error:
                 spent[endpoint.name] = error
             except RequestRefused as fault:
-                raise InvalidSample(f"{endpoint.name} does not take this request: {fault}") from None
+                raise InvalidSample(f"{endpoint.name} refused this request: {fault}") from None
             except Retryable as fault:
                 failures, again = failures + 1, True
                 if failures >= MAX_ATTEMPTS:

@@ -172,7 +172,7 @@ class AdaptiveLimit:
             longest = 0.0  # the other calls end first, which is pause enough if they succeed
         seconds = max(retry_after_s, longest * self._rng.uniform(0.5, 1.0))
         if seconds > PATIENCE_S:
-            log.info("%s asks for less: no call for %.1f s, then few", self._name, seconds)
+            log.info("%s asks for fewer calls: none for %.1f s, then few", self._name, seconds)
         self._close_until(self._clock() + seconds)
 
     def _close_until(self, at: float) -> None:

@@ -185,7 +185,7 @@ class Endpoint:
 
     def _give_up(self, fault: EndpointUnusable) -> None:
         self._trouble = (
-            f"no request is accepted there ({fault}); check its url, its model "
+            f"it accepts no requests ({fault}); check its url, its model "
             f"{self.config.model or '(the first it lists)'} and the key in {self.config.api_key_env}"
         )
         if self._clock() >= self._unusable_until:

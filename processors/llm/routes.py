@@ -26,7 +26,7 @@ def choose(routes: Sequence[Route], *, stage: str, task_type: str, language: str
             return route
     raise NoRoute(
         f"no route for stage {stage!r}, task type {task_type!r}, language {language!r}: "
-        "add a last route with neither stages nor task_types nor languages, which takes all that the others leave"
+        "add a last route without stages, task_types and languages, which matches every other request"
     )
 
 

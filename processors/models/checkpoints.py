@@ -108,4 +108,4 @@ def _hub_folder(name: str) -> Path:
     try:
         return Path(snapshot_download(name, allow_patterns=_HUB_FILES))
     except OSError as error:
-        raise ModelMissing(f"model {name!r} is not on this machine and the hub did not give it: {error}") from error
+        raise ModelMissing(f"model {name!r} is not on this machine, and its download failed: {error}") from error

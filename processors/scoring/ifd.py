@@ -93,7 +93,7 @@ class IfdScorer:
         if cascade and self._model.dtype == torch.float32 and low:
             self._first = PackedModel(self._model, low), low
         elif cascade:
-            log.info("no cascade: %s on this device has nothing much faster beside it", _name(self._model.dtype))
+            log.info("no cascade: this device has no type that is much faster than %s", _name(self._model.dtype))
 
     def score(self, samples: Sequence[tuple[Prompt, str]]) -> list[Ifd | ProcessorError]:
         """Return one result per (prompt, answer), in order. A sample that fails does not affect the others."""

@@ -16,15 +16,15 @@ REASONS: Mapping[str, str] = {
     "no_task": "the reply held no whole task",
     "duplicate": "the pool has this prompt, word for word",
     "starts_with_punctuation": "it begins with a punctuation mark: most likely a broken piece",
-    "starts_with_non_ascii": "English was asked for, and it does not begin with a letter of that language",
-    "wrong_language": "it is written in another language than asked for",
+    "starts_with_non_ascii": "English was requested, but it does not begin with a letter of that language",
+    "wrong_language": "it is written in another language than requested",
     "too_short": "its instruction has too few words",
     "too_long": "its instruction has too many words",
-    "blocked_keyword": "it asks for what a language model cannot see or do",
-    "write_a_program": "it asks for a program where the task type is not about code",
-    "missing_input": "it speaks of a text that does not come with it",
+    "blocked_keyword": "it asks for something that a language model cannot see or do",
+    "write_a_program": "it asks for a program, but the task type is not about code",
+    "missing_input": "it refers to a text that is missing",
     "too_similar": "an instruction of the pool is almost the same (ROUGE-L)",
-    "surplus": "it is good, but as many as were wanted are there already",
+    "surplus": "it is good, but enough prompts were accepted before it",
 }
 """Every reason to reject a candidate. The words are stable, because they are counted, charted and searched for."""
 

@@ -153,7 +153,7 @@ def test_refuses_what_does_not_fit() -> None:
     with pytest.raises(ValueError, match="2 centres, n_clusters is 3"):
         dense.start_at(np.zeros((2, 4)))
     dense.start_at(np.zeros((3, 4)))
-    with pytest.raises(ValueError, match="rows of 5 coordinates; what was learnt has 4 features"):
+    with pytest.raises(ValueError, match="rows of 5 coordinates; the centres have 4 features"):
         dense.learn_many(np.zeros((1, 5)))
     named = DenseKMeans(3)
     named.learn_one({"x": 1.0})

@@ -133,7 +133,7 @@ def test_every_reason_is_in_the_table() -> None:
         ({"embedding": embedding([float("inf"), 1.0, 0.0, 0.0])}, "norm inf"),
         ({"embedding": embedding([])}, "0 dimensions, the clusters have 4"),
         ({"embedding": embedding([1.0, 0.0])}, "2 dimensions, the clusters have 4"),
-        ({"embedding": embedding(NORTH, model="wordllama")}, "embedding of wordllama; .* used minilm"),
+        ({"embedding": embedding(NORTH, model="wordllama")}, "embedding of wordllama, .* used minilm"),
         ({"score": score(None)}, "without IFD needs one of the flags"),
     ],
 )
@@ -379,7 +379,7 @@ def test_another_rule_begins_anew_and_says_so(caplog: pytest.LogCaptureFixture) 
     config = DiversityConfig(**SMALL, rule="ifd_threshold")
     after = Diversity(seen=SeenIds(":memory:"), config=config, clusters=small_clusters())
     after.restore(before.snapshot())
-    assert "the rule was streaming_gain and is ifd_threshold now: it begins anew" in caplog.text
+    assert "the rule was streaming_gain and is ifd_threshold now: it starts empty" in caplog.text
     found = decision(after, topic_stream(61, dims=16)[1][60], 60)
     assert (found.reason, found.clusters) == ("warm_up", 6)
 
@@ -429,7 +429,7 @@ def test_bytes_that_are_no_snapshot_are_told() -> None:
     [
         (b'"version": 2', b'"version": 3', "version 3"),
         (b"siftstream diversity", b"siftstream something", "siftstream something"),
-        (b'"n_clusters": 6', b'"n_clusters": 7', "n_clusters 7, now 6"),
+        (b'"n_clusters": 6', b'"n_clusters": 7', "n_clusters is 7, the settings say 6"),
         (b'"offset"', b'"offsat"', "offset"),
     ],
 )

@@ -50,4 +50,4 @@ def test_broken_files_say_so(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"no such thing")
         (row,) = open_rows(tmp_path / name)
         assert row.line == 0
-        assert row.error.startswith("the file cannot be read on: ")
+        assert row.error.startswith("the rest of the file cannot be read: ")

@@ -37,8 +37,8 @@ def test_folder_is_read_in_order_and_tells_what_it_skips(folder: Path) -> None:
     assert dict(listing.skipped) == {
         ".git/x.jsonl": "hidden",
         ".hidden.jsonl": "hidden",
-        "README.md": "not a kind that is read",
-        "a.parquet.gz": "not a kind that is read",
+        "README.md": "unsupported format",
+        "a.parquet.gz": "unsupported format",
         "cache-1a.arrow": "a cache of the datasets library",
         "dataset_info.json": "bookkeeping of a data set",
     }

@@ -103,7 +103,7 @@ def test_system_column_goes_before_a_system_turn_which_is_kept() -> None:
         ({"messages": [{"role": "narrator", "content": "x"}]}, "messages[0]: unknown role 'narrator'"),
         ({"messages": [{"role": "user"}]}, "messages[0]: a turn without text"),
         ({"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "only parts of type text"),
-        ({"messages": [{"role": "assistant", "content": "x", "tool_calls": [{}]}]}, "tool calls have no place"),
+        ({"messages": [{"role": "assistant", "content": "x", "tool_calls": [{}]}]}, "tool calls are not supported"),
         ({"messages": [{"role": "assistant", "content": A}]}, "it ends with assistant"),
         (
             {

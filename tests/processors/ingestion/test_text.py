@@ -90,8 +90,8 @@ def test_csv_rows_with_quoted_newlines_have_the_line_on_which_they_begin(tmp_pat
 @pytest.mark.parametrize(
     ("broken", "why"),
     [
-        (b"1,2,3", "3 fields where the header has 2"),
-        (b"1", "1 fields where the header has 2"),
+        (b"1,2,3", "3 fields, but the header has 2"),
+        (b"1", "1 fields, but the header has 2"),
         (b"1,\xff", "not UTF-8"),
         (b"1," + b"x" * (MAX_ROW_BYTES + 1), "longer than"),
     ],

@@ -77,11 +77,11 @@ def test_the_message_tells_the_scope_the_figures_and_the_remedy(budget: Budget) 
     with pytest.raises(BudgetSpent) as tokens:
         reserve(budget, 21)
     assert str(tokens.value) == (
-        "the budget of stage:answering is spent: 500 tokens is the limit, 480 tokens are spent, 0 tokens presumed, "
-        "0 tokens reserved, and the next call may take 21 tokens; `siftstream budget raise stage:answering --tokens N` "
-        "lets it go on"
+        "the budget of stage:answering is spent: the limit is 500 tokens, 480 tokens are spent, 0 tokens presumed, "
+        "0 tokens reserved, and the next call may cost 21 tokens; to resume, raise it: "
+        "`siftstream budget raise stage:answering --tokens N`"
     )
-    with pytest.raises(BudgetSpent, match=r"endpoint:strong is spent: 0\.25 usd is the limit.*--usd N"):
+    with pytest.raises(BudgetSpent, match=r"endpoint:strong is spent: the limit is 0\.25 usd.*--usd N"):
         reserve(budget, 1, 0.251, at="strong")
 
 
@@ -222,7 +222,7 @@ def test_what_cannot_be_accounted_for_is_not_spent(
     assert not isinstance(outage.value, BudgetSpent)
     with caplog.at_level(logging.WARNING):
         budget.settle(held, tokens=3, usd=0)
-    assert "goes on counting" in caplog.text
+    assert "stays reserved" in caplog.text
     other.execute("ROLLBACK")
     assert (state(budget).spent.tokens, state(budget).reserved.tokens) == (0, 10)
     reserve(budget, 1)

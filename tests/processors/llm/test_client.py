@@ -104,7 +104,7 @@ async def test_only_replies_that_ended_well_are_kept(tmp_path: Path, finish_reas
 async def test_a_request_that_is_refused_is_the_samples_fault() -> None:
     async with staged() as (server, url), client_of({"a": url, "b": url}) as (client, budget):
         server.script.append(Raw(status=400, body=b'{"error": {"code": "context_length_exceeded"}}'))
-        with pytest.raises(InvalidSample, match="a does not take this request: status 400, context_length_exceeded"):
+        with pytest.raises(InvalidSample, match="a refused this request: status 400, context_length_exceeded"):
             await client.complete(asking(), ["a", "b"], stage="answering")
         assert total(budget) == (0, 0, 0)
         assert len(server.requests) == 1
@@ -287,7 +287,7 @@ async def test_nothing_that_was_said_and_no_key_is_logged(caplog: pytest.LogCapt
         server.script.append(Raw(status=429, headers={"Retry-After": "60"}))
         with pytest.raises(Outage):
             await client.complete(asking("my diary"), ["a"], stage="answering")
-    assert "a asks for less" in caplog.text
+    assert "a asks for fewer calls" in caplog.text
     assert not any(word in caplog.text for word in ("planted", "diary", "secret"))
 
 

@@ -332,8 +332,8 @@ def test_files_and_standard_input_are_ingested(here: Here, tmp_path: Path) -> No
     ("arguments", "code", "complaint"),
     [
         (("nowhere.jsonl",), 1, "nowhere.jsonl"),
-        (("picture.png",), 1, "not a kind that is read"),
-        (("picture.png", "--follow"), 1, "not a kind that is read"),
+        (("picture.png",), 1, "unsupported format"),
+        (("picture.png", "--follow"), 1, "unsupported format"),
         (("-", "--follow"), 2, "standard input"),
         (("a.jsonl", "--map", "instruction"), 2, "NAME=VALUE"),
         (("a.jsonl", "--map", "colour=x"), 2, "colour"),

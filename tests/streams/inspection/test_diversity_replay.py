@@ -78,4 +78,4 @@ async def test_a_snapshot_of_another_clusterer_is_not_used(
         embedded, replace(settings, diversity=DiversityConfig(clusterer="river")), 60, tmp_path / "river"
     )
     assert found.begun_at == 0
-    assert "it has clusterer stream, now river is asked for" in caplog.text
+    assert "its clusterer is stream, the settings say river" in caplog.text

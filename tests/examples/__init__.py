@@ -1,0 +1,12 @@
+"""The examples, run as a user runs them."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def environment(**changes: str) -> Mapping[str, str]:
+    """The environment of a program that imports the packages of this checkout."""
+    return os.environ | {"PYTHONPATH": str(EXAMPLES.parent)} | changes

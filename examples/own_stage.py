@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from schemas import Sample, Step
+from streams.delivery.concurrent import ConcurrentWork
 from streams.delivery.outcomes import Output
 from streams.processes.worker import run
 from streams.rundir import find
 from streams.settings import load
-from streams.stages.base import ConcurrentWork, Context, Stage
+from streams.stages.base import Context, Stage
 
 NAME = "privacy"
 EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")

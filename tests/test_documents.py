@@ -189,3 +189,8 @@ def test_the_readme_opens_with_the_two_commands() -> None:
     language, block = FENCE.findall(TEXTS["README.md"])[0]
     assert language == "bash"
     assert [shlex.split(line, comments=True) for line in block.splitlines()] == [["make", "demo"], ["make", "test"]]
+
+
+def test_the_readme_is_short_and_its_picture_small() -> None:
+    assert len(TEXTS["README.md"].splitlines()) <= 160
+    assert (ROOT / "docs" / "demo.png").stat().st_size < 200_000

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, fields, is_dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner
@@ -17,8 +16,9 @@ from click.testing import CliRunner
 from processors.llm.config import Allowance, EndpointConfig
 from streams.cli import main
 from streams.settings import Settings
+from tests.paths import REPOSITORY
 
-DOCUMENT = Path(__file__).parents[1] / "docs" / "settings.md"
+DOCUMENT = REPOSITORY / "docs" / "settings.md"
 BEGIN, END = "<!-- begin: written by tests/settings_reference.py -->", "<!-- end -->"
 NAMED = {"endpoints.NAME": EndpointConfig, "budget.stages.NAME": Allowance}
 """Tables that a user may write any number of times, under names of their own."""

@@ -16,12 +16,10 @@ from streams.cli import COMMANDS, main
 from tests import settings_reference
 from tests.paths import REPOSITORY
 
-
 # The changelog is left out: it may name what was there once.
-FILES = [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("examples/**/*.md"), *REPOSITORY.glob("benchmarks/*.md")]
-TEXTS = {
-    file.relative_to(REPOSITORY).as_posix(): file.read_text("utf-8") for file in sorted(FILES) if file.name != "CHANGELOG.md"
-}
+PLACES = ("*.md", "docs/*.md", "examples/*.md", "benchmarks/*.md")
+FILES = sorted(file for place in PLACES for file in REPOSITORY.glob(place) if file.name != "CHANGELOG.md")
+TEXTS = {file.relative_to(REPOSITORY).as_posix(): file.read_text("utf-8") for file in FILES}
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
@@ -193,4 +191,4 @@ def test_the_readme_opens_with_the_two_commands() -> None:
 
 def test_the_readme_is_short_and_its_picture_small() -> None:
     assert len(TEXTS["README.md"].splitlines()) <= 160
-    assert (ROOT / "docs" / "demo.png").stat().st_size < 200_000
+    assert (REPOSITORY / "docs" / "demo.png").stat().st_size < 200_000

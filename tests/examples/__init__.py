@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+from tests.paths import REPOSITORY
+
+EXAMPLES = REPOSITORY / "examples"
 
 
 def environment(**changes: str) -> Mapping[str, str]:
     """The environment of a program that imports the packages of this checkout."""
-    return os.environ | {"PYTHONPATH": str(EXAMPLES.parent)} | changes
+    return os.environ | {"PYTHONPATH": str(REPOSITORY)} | changes

@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from click.testing import CliRunner
+from pydantic import TypeAdapter
 
 from processors.llm.config import Allowance, EndpointConfig
 from streams.cli import main
@@ -22,6 +23,8 @@ DOCUMENT = REPOSITORY / "docs" / "settings.md"
 BEGIN, END = "<!-- begin: written by tests/settings_reference.py -->", "<!-- end -->"
 NAMED = {"endpoints.NAME": EndpointConfig, "budget.stages.NAME": Allowance}
 """Tables that a user may write any number of times, under names of their own."""
+BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+"""JSON Schema's names of bounds."""
 
 
 def meanings(config: type) -> dict[str, str]:
@@ -59,9 +62,22 @@ def _summary(config: type) -> str:
 
 
 def _table(config: type, items: "tuple[Field[Any], ...] | list[Field[Any]]") -> str:
-    told = meanings(config)
-    rows = [f"| `{item.name}` | {_shown(_default(item))} | {told[item.name]} |" for item in items]
-    return "\n".join(["| key | default | meaning |", "| --- | --- | --- |", *rows])
+    told, schemas = meanings(config), TypeAdapter(config).json_schema()["properties"]
+    rows = [
+        f"| `{item.name}` | {_shown(_default(item))} | {_values(schemas[item.name])} | {told[item.name]} |"
+        for item in items
+    ]
+    return "\n".join(["| key | default | values | meaning |", "| --- | --- | --- | --- |", *rows])
+
+
+def _values(schema: dict[str, Any]) -> str:
+    """The values that a JSON Schema allows, in words; a value that may be absent has the words of the other case."""
+    if "anyOf" in schema:
+        return _values(schema["anyOf"][0])
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    kind = {"array": "list", "boolean": "`true`, `false`", "object": "table"}.get(schema["type"], schema["type"])
+    return ", ".join([kind, *(f"{sign} {schema[key]:g}" for key, sign in BOUNDS.items() if key in schema)])
 
 
 def _default(item: "Field[Any]") -> Any:

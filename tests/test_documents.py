@@ -135,9 +135,13 @@ def test_every_document_is_linked_from_the_readme() -> None:
 
 
 def test_the_tree_is_that_of_the_repository() -> None:
+    """Every folder and every loose file of the two large packages has its line, and each line its file."""
     named = tree(TEXTS["CONTRIBUTING.md"])
-    folders = [file.parent for layer in ("streams", "processors") for file in REPOSITORY.glob(f"{layer}/*/__init__.py")]
-    assert {f"{folder.relative_to(REPOSITORY).as_posix()}/" for folder in folders} <= set(named)
+    packages = ("streams", "processors")
+    folders = [file.parent for package in packages for file in REPOSITORY.glob(f"{package}/*/__init__.py")]
+    loose = [file for package in packages for file in REPOSITORY.glob(f"{package}/[!_]*.py")]
+    there = {file.relative_to(REPOSITORY).as_posix() + "/" * file.is_dir() for file in (*folders, *loose)}
+    assert there - set(named) == set()
     assert [path for path in named if not (REPOSITORY / path).exists()] == []
 
 

@@ -1,4 +1,4 @@
-# The workers' image: the same environment as `make install`, with the scoring model prepared.
+# The image of the workers: the environment of `make install`, with the scoring model prepared.
 FROM python:3.11-slim
 
 RUN apt-get update && apt-get install --yes --no-install-recommends make \
@@ -7,7 +7,7 @@ RUN apt-get update && apt-get install --yes --no-install-recommends make \
 USER sift
 WORKDIR /home/sift/siftstream
 
-# Where torch without CUDA is to come from, if anywhere else than from pip's own index: it saves gigabytes.
+# An extra package index, such as one that has torch without CUDA: that saves gigabytes.
 ARG PIP_EXTRA_INDEX_URL
 
 COPY --chown=sift . .

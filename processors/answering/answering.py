@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from processors.answering.checks import REFUSED_BY_ENDPOINT, find_fault
 from processors.answering.config import AnsweringConfig
@@ -15,6 +15,7 @@ from processors.llm.routes import choose, order
 from processors.llm.sample_calls import paid, raise_worst, request_for
 from processors.text.language import guess_language
 from schemas import Answer, Sample, Step, derived_id
+from schemas.lineage import timestamp
 from schemas.types import Scalar
 
 NAME = "answering"
@@ -57,11 +58,11 @@ class Answering:
         return await self._models.complete(request, order(route, sample.sample_id), stage=NAME)
 
     def _finished(self, sample: Sample, reply: Completion | BaseException, route: Route, number: int) -> Sample:
-        at = self._clock().astimezone(UTC).isoformat(timespec="milliseconds")
+        at = timestamp(self._clock())
         step = Step(stage=NAME, at=at, params=_params(sample, route, number))
         if isinstance(reply, BaseException):
             return sample.advance(step, fault=f"{NAME}: {REFUSED_BY_ENDPOINT}")
-        fault = find_fault(sample, reply, self._config)
+        fault = find_fault(sample, reply, self._config.checks, self._config.loop_share)
         return sample.advance(paid(step, reply), answer=_answer(reply), fault=f"{NAME}: {fault}" if fault else "")
 
 

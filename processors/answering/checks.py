@@ -3,9 +3,8 @@
 To add a check is one row of `CHECKS`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from processors.llm.chat import Completion
 from processors.text.language_mismatch import language_differs
@@ -13,45 +12,45 @@ from processors.text.loops import loop_share
 from processors.text.refusals import is_refusal
 from schemas import Sample
 
-if TYPE_CHECKING:
-    from processors.answering.config import AnsweringConfig
-
 REFUSED_BY_ENDPOINT = "refused_by_endpoint"
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A fault: its meaning as a sentence for people, and whether a reply has it."""
+    """A fault: its meaning as a sentence for people, and whether a reply to a sample has it.
+
+    The third argument of `found` is the setting ``answering.loop_share``.
+    """
 
     meaning: str
-    found: "Callable[[Sample, Completion, AnsweringConfig], bool]"
+    found: Callable[[Sample, Completion, float], bool]
 
 
 # A loop usually runs until it is cut off, and a cut may leave nothing but reasoning: the first fault says most.
 CHECKS: Mapping[str, Check] = {
     "filtered": Check(
         "the endpoint's content filter held the answer back",
-        lambda sample, reply, config: reply.finish_reason == "content_filter",
+        lambda sample, reply, _: reply.finish_reason == "content_filter",
     ),
     "repetition": Check(
         "the answer ends in a loop: one thing over and over",
-        lambda sample, reply, config: loop_share(reply.text) >= config.loop_share,
+        lambda sample, reply, least: loop_share(reply.text) >= least,
     ),
     "truncated": Check(
         "the answer was cut off at the route's max_tokens",
-        lambda sample, reply, config: reply.finish_reason == "length",
+        lambda sample, reply, _: reply.finish_reason == "length",
     ),
     "empty": Check(
         "the model gave no text",
-        lambda sample, reply, config: not reply.text.strip(),
+        lambda sample, reply, _: not reply.text.strip(),
     ),
     "refusal": Check(
         "the model says that it cannot or will not answer",
-        lambda sample, reply, config: is_refusal(reply.text),
+        lambda sample, reply, _: is_refusal(reply.text),
     ),
     "language_mismatch": Check(
         "the answer is in another language than the prompt",
-        lambda sample, reply, config: language_differs(sample, reply.text),
+        lambda sample, reply, _: language_differs(sample, reply.text),
     ),
 }
 """The checks by name, in the order in which they are made."""
@@ -62,9 +61,9 @@ REASONS: Mapping[str, str] = {name: check.meaning for name, check in CHECKS.item
 """Every fault that answering finds. Stable words: they are counted, charted and searched for."""
 
 
-def find_fault(sample: Sample, reply: Completion, config: "AnsweringConfig") -> str | None:
-    """Return the name of the first fault that `config` looks for and `reply` has; None if it has none."""
+def find_fault(sample: Sample, reply: Completion, names: Collection[str], least_loop_share: float) -> str | None:
+    """Return the reply's first fault among the checks `names`, in the order of `CHECKS`; None if it has none."""
     for name, check in CHECKS.items():
-        if name in config.checks and check.found(sample, reply, config):
+        if name in names and check.found(sample, reply, least_loop_share):
             return name
     return None

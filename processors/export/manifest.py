@@ -5,7 +5,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import orjson
 from processors.durable_files import write_atomically
 from processors.export.writers import WrittenFile
 from schemas import SCHEMA_VERSION, Sample
+from schemas.lineage import timestamp
 
 MANIFEST = "manifest.json"
 
@@ -98,7 +99,7 @@ def make_manifest(
     """Build the manifest as JSON data. `settings` holds the caller's facts: format, thresholds, models."""
     return {
         "schema_version": SCHEMA_VERSION,
-        "created_at": created_at.astimezone(UTC).isoformat(timespec="milliseconds"),
+        "created_at": timestamp(created_at),
         "samples": tally.samples,
         "left_out": dict(tally.left_out),
         "files": [asdict(file) for file in files],

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from processors.ingestion.fields import Data, ShapeError, check_columns, overlay, text
@@ -11,6 +11,7 @@ from processors.ingestion.rows import Row
 from processors.ingestion.shapes import CONVERSATIONS, INPUTS, INSTRUCTIONS, OUTPUTS, read_shape
 from processors.text.language import guess_language
 from schemas import Sample, Step, sample_id
+from schemas.lineage import timestamp
 
 MAX_LABELS = 16
 MAX_LABEL_CHARS = 200
@@ -59,7 +60,7 @@ def to_sample(row: Row, reading: Reading, clock: Callable[[], datetime]) -> Samp
 
 
 def _utc(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    return timestamp(moment)
 
 
 def _labels(data: Data, reading: Reading) -> dict[str, str]:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from processors.llm.chat import Completion
 from processors.llm.client import Models
@@ -14,6 +14,7 @@ from processors.rewriting.checks import REFUSED_BY_ENDPOINT, REPLACED, Attempt, 
 from processors.rewriting.plan import Plan, PlannedRewrite, Planner, language_of
 from processors.rewriting.replies import clean
 from schemas import Prompt, Sample, Step, derived_id
+from schemas.lineage import timestamp
 
 NAME = "rewriting"
 
@@ -72,7 +73,7 @@ class Rewriter:
         return made.advance(step, prompt=prompt, fault=f"{NAME}: {fault}" if fault else "")
 
     def _now(self) -> str:
-        return self._clock().astimezone(UTC).isoformat(timespec="milliseconds")
+        return timestamp(self._clock())
 
 
 def _attempt(origin: Sample, planned: PlannedRewrite, text: str, finish_reason: str) -> Attempt:

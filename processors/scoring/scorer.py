@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from processors.scoring.measurement import Ifd
 from processors.scoring.signals import SignalTracker
 from processors.text.token_estimate import estimated_tokens
 from schemas import Sample, Score, Step
+from schemas.lineage import timestamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ class Scorer:
         """Build the lineage step; the time of the model's pass is divided by tokens."""
         return Step(
             stage="scoring",
-            at=at.astimezone(UTC).isoformat(timespec="milliseconds"),
+            at=timestamp(at),
             seconds=tokens * seconds_per_token,
             model=self._config.model,
             params={

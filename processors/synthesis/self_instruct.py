@@ -4,7 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from processors.llm.chat import ChatRequest, Completion
 from processors.llm.client import Models
@@ -17,6 +17,7 @@ from processors.synthesis.policy import Choice, Feedback, SamplingPolicy
 from processors.synthesis.pool import NAME, Example, Pool
 from processors.synthesis.prompting import SCHEMA, messages
 from schemas import Prompt, Sample, Step, derived_id, sample_id
+from schemas.lineage import timestamp
 
 _LONGEST_PROMPT = 400
 """Tokens per prompt asked for: a small model that finds no end is not to be paid for longer."""
@@ -129,7 +130,7 @@ class SelfInstruct:
     def _step(self, completion: Completion, examples: Sequence[Example], temperature: float) -> Step:
         return Step(
             stage=NAME,
-            at=self._clock().astimezone(UTC).isoformat(timespec="milliseconds"),
+            at=timestamp(self._clock()),
             model=completion.model,
             params={
                 "policy": self._policy.name,

@@ -12,6 +12,7 @@ from processors.skills import LIBRARY, SkillError, TaskType, load_skills
 from processors.synthesis.pool import NAME, Pool, is_synthetic
 from processors.synthesis.seeds import seed_samples
 from schemas import Sample
+from schemas.lineage import timestamp
 from streams.delivery.producer import Sender, sample_record
 from streams.errors import StreamsError
 from streams.kafka import KafkaClient
@@ -33,7 +34,7 @@ def task_types(*folders: Path) -> dict[str, TaskType]:
 
 def samples(kinds: Iterable[TaskType]) -> list[Sample]:
     """Return the seeds of task types as samples for the `seeds` topic."""
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    now = timestamp(datetime.now(UTC))
     return [sample for kind in kinds for sample in seed_samples(kind, now)]
 
 

@@ -30,11 +30,13 @@ GOOD = Completion(
 
 
 def fault(text: str, sample: Sample = ASKED, config: AnsweringConfig | None = None, finish: str = "stop") -> str | None:
-    return find_fault(sample, replace(GOOD, text=text, finish_reason=finish), config or AnsweringConfig())
+    config = config or AnsweringConfig()
+    reply = replace(GOOD, text=text, finish_reason=finish)
+    return find_fault(sample, reply, config.checks, config.loop_share)
 
 
 def test_a_good_answer_has_no_fault() -> None:
-    assert find_fault(ASKED, GOOD, AnsweringConfig()) is None
+    assert find_fault(ASKED, GOOD, CHECKS, 0.1) is None
 
 
 def test_an_answer_that_was_cut_off_is_truncated_unless_that_is_allowed() -> None:

@@ -1,4 +1,4 @@
-"""What can be wrong with an answer that came back, by name. What has a fault is rejected with it, and told so."""
+"""The faults of an answer, by name. A faulty answer is rejected with the name of its fault."""
 
 from collections.abc import Callable, Mapping
 
@@ -20,11 +20,12 @@ REASONS: Mapping[str, str] = {
     "language_mismatch": "the answer is in another language than the prompt",
     REFUSED_BY_ENDPOINT: "the endpoint took other requests for this prompt and refused this one",
 }
-"""Every fault that answering finds. Stable words: they are counted, charted and searched for."""
+"""Every fault that answering finds. The words are stable, because they are counted, charted and searched for."""
 
 _Found = Callable[[Sample, Completion, AnsweringConfig], bool]
 
-# A loop usually runs until it is cut off, and a cut may leave nothing but reasoning: the first that holds says most.
+# A loop usually runs until it is cut off, and a cut may leave only reasoning, so the first check that holds is the most
+# informative.
 _CHECKS: Mapping[Check, _Found] = {
     "filtered": lambda sample, reply, config: reply.finish_reason == "content_filter",
     "repetition": lambda sample, reply, config: loop_share(reply.text) >= config.loop_share,
@@ -36,7 +37,7 @@ _CHECKS: Mapping[Check, _Found] = {
 
 
 def find_fault(sample: Sample, reply: Completion, config: AnsweringConfig) -> str | None:
-    """The name of the first fault, in the order of `REASONS`, that `config` looks for and `reply` has; None if none."""
+    """Return the first fault of `reply`, in the order of `REASONS`, among those that `config` lists, or None."""
     for name, found in _CHECKS.items():
         if name in config.checks and found(sample, reply, config):
             return name

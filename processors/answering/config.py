@@ -1,4 +1,4 @@
-"""How answering is configured: apart from the work, so that reading the settings loads nothing."""
+"""The settings of answering, in a module of their own so that reading the settings loads no other one."""
 
 from typing import Literal, get_args
 
@@ -12,12 +12,13 @@ Check = Literal["filtered", "repetition", "truncated", "empty", "refusal", "lang
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnsweringConfig:
-    """How many prompts are answered at a time, and what is wrong with an answer."""
+    """How many prompts are answered at a time, and which faults an answer is rejected for."""
 
     max_in_flight: Positive = 96
-    """Prompts at a time; each endpoint's own limit bounds the calls. It is half as many again: a call that waits before
-    it is tried again leaves its place to another."""
+    """Prompts at a time; each endpoint's own limit bounds the calls. It is 1.5 times the default of that limit, because
+    a call that waits for its retry leaves its place to another.
+    """
     checks: tuple[Check, ...] = get_args(Check)
-    """Faults that an answer is given up for; leave ``truncated`` out to keep answers that were cut off."""
+    """Faults for which an answer is rejected; leave ``truncated`` out to keep answers that were cut off."""
     loop_share: Share = 0.1
-    """Share of an answer, above 0 and at most 1, that is one unit over and over at its end: that or more is a fault."""
+    """An answer is a loop if at least this share of it, above 0 and at most 1, is one unit repeated at its end."""

@@ -1,4 +1,4 @@
-"""The score: how much the instruction helps a small model to predict the answer, and where the instruction lies."""
+"""The score: how much the instruction helps a small model to predict the answer; and the instruction's embedding."""
 
 import base64
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from schemas.types import CLOSED, Count, Float, Text, finite
 @with_config(CLOSED)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """IFD with everything that is needed to compute it again, or to compute another ratio from it.
+    """IFD with all values needed to compute it again, or to compute another ratio from it.
 
     IFD(Q, A) = exp(nll_cond - nll_uncond), Superfiltering's form (arXiv 2402.00530) of arXiv 2308.12032. Both NLLs are
-    means over answer tokens in nats. `ifd` and a mean are None where they are not defined; `flags` then says why:
+    means over answer tokens in nats. `ifd` and a mean are None if they are not defined; `flags` then gives the reason:
     ``empty_answer``, ``one_token_answer``, ``prompt_too_long``, ``truncated``, ``nan``.
 
-    From the same pass, None where not computed: `uninformative` is the share of answer tokens in [0, 1] whose NLL the
-    prompt hardly moves; `s_ifd` is IFD over the other, informative tokens only (T-SHIRT, arXiv 2506.01317, section 3);
-    `length_percentile` in [0, 1] is the IFD's rank among answers of about this length, since IFD grows with length.
+    From the same pass, None if not computed: `uninformative` is the share of answer tokens in [0, 1] whose NLL the
+    prompt hardly changes; `s_ifd` is IFD over the other, informative tokens only (T-SHIRT, arXiv 2506.01317, section
+    3); `length_percentile` in [0, 1] is the IFD's rank among answers of about this length, since IFD grows with length.
     """
 
     ifd: Float | None
@@ -59,5 +59,5 @@ class Embedding:
             raise ValueError(f"an embedding of {self.dims} dimensions needs {2 * self.dims} bytes")
 
     def raw(self) -> bytes:
-        """The vector as `2 * dims` bytes, for ``numpy.frombuffer(..., '<f2')``."""
+        """Return the vector as `2 * dims` bytes, for ``numpy.frombuffer(..., '<f2')``."""
         return base64.b64decode(self.f16)

@@ -1,1 +1,1 @@
-"""Answering: a prompt goes to the models that its route names, and what they reply is looked at before it goes on."""
+"""Answering: a prompt goes to the models that its route names, and each reply is checked before it is passed on."""

@@ -22,7 +22,9 @@ NAME = "answering"
 
 
 class Answering:
-    """Asks models for answers. Equal samples make equal requests, so what repeats after a crash meets the cache."""
+    """Asks models for answers. Equal samples make equal requests, so repeats after a crash are served from the
+    cache.
+    """
 
     def __init__(
         self, models: Models, routes: Sequence[Route], config: AnsweringConfig, clock: Callable[[], datetime]
@@ -33,16 +35,16 @@ class Answering:
         self._clock = clock
 
     async def answer(self, sample: Sample) -> list[Sample]:
-        """The route's `n` answers to the prompt; a faulty one carries its `fault` (``answering: <reason>``).
+        """Return the route's `n` answers to the prompt; a faulty one carries its `fault` (``answering: <reason>``).
 
-        Answer 1 keeps the sample's id, the others have ids derived from it. Raises InvalidSample where no endpoint
-        takes the prompt; Transient and Outage as soon as one answer meets them: all are then asked for again, and those
-        that were given come from the cache.
+        Answer 1 keeps the sample's id, the others have ids derived from it. Raises InvalidSample if no endpoint takes
+        the prompt, and Transient or Outage if any answer meets one: then all are requested again, and those already
+        given come from the cache.
         """
         sample = replace(sample, language=sample.language or guess_language(sample.prompt.text()))
         route = choose(self._routes, stage=NAME, task_type=sample.task_type, language=sample.language)
         numbered = [_numbered(sample, number) for number in range(1, route.n + 1)]
-        # Not a task group: it would break off the other calls, which are paid for.
+        # Not a task group: it would cancel the other calls, which are paid for.
         replies = await asyncio.gather(*(self._ask(one, route) for one in numbered), return_exceptions=True)
         raise_worst(replies)
         refusals = [reply for reply in replies if isinstance(reply, InvalidSample)]
@@ -71,7 +73,9 @@ def _numbered(sample: Sample, number: int) -> Sample:
 
 
 def _params(sample: Sample, route: Route, number: int) -> dict[str, Scalar]:
-    """How the answer was asked for: of which endpoints in which order, and which of how many it is."""
+    """Describe the request of an answer: the endpoints in their order, the sampling, and the answer's number of how
+    many.
+    """
     asked = " > ".join(order(route, sample.sample_id))
     return {"route": asked, "temperature": route.temperature, "top_p": route.top_p, "answer": number, "of": route.n}
 

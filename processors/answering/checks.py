@@ -58,7 +58,7 @@ CHECKS: Mapping[str, Check] = {
 REASONS: Mapping[str, str] = {name: check.meaning for name, check in CHECKS.items()} | {
     REFUSED_BY_ENDPOINT: "the endpoint took other requests for this prompt and refused this one",
 }
-"""Every fault that answering finds. Stable words: they are counted, charted and searched for."""
+"""Every fault that answering finds. The words are stable, because they are counted, charted and searched for."""
 
 
 def find_fault(sample: Sample, reply: Completion, names: Collection[str], least_loop_share: float) -> str | None:

@@ -1,4 +1,4 @@
-"""The clusterers that the diversity stage can use, and where each begins."""
+"""The clusterers that the diversity stage can use, and their initial clusters."""
 
 import logging
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from processors.diversity.stream_kmeans import StreamKMeans
 from processors.diversity.vectors import Vector
 
 _UNCALIBRATED = 0.55
-"""Cosine distance for MiniLM, where there is no library to calibrate on."""
+"""Cosine distance for MiniLM, used if there is no library to calibrate on."""
 
 _RIVER_RATE = 0.02
 """River's rate is constant; of 0.02, 0.1 and 0.5 the lowest gave the best clusters on CLINC150."""
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 class Clusterer(Protocol):
-    """What the fold asks of a clusterer. Its answers depend on the vectors learnt, in their order, and nothing else."""
+    """The clusterer of the fold. Its results depend only on the vectors learnt and their order."""
 
     name: ClustererName
     n_clusters: int
@@ -34,23 +34,23 @@ class Clusterer(Protocol):
         """D, the number of coordinates; 0 until the first vector is learnt."""
 
     def affinities(self, vector: Vector) -> NDArray[Any]:
-        """How near the unit `vector` (D,) is to every centre in use, the nearest largest."""
+        """Return the similarity of the unit `vector` (D,) to every centre in use; the nearest has the largest."""
 
     def learn_predict(self, vector: Vector, affinities: NDArray[Any] | None = None) -> int:
-        """Learn the unit `vector` (D,) and return its cluster; `affinities` are those from before, if known."""
+        """Learn the unit `vector` (D,) and return its cluster; `affinities` are those computed before, if any."""
 
     def is_new(self, cluster: int) -> bool:
-        """Whether `cluster` has just been opened, or re-used for another topic."""
+        """Return whether `cluster` has just been opened, or re-used for another topic."""
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """What was learnt, as plain arrays; `centres` is (n_centres, D)."""
+        """Return everything learnt, as plain arrays; `centres` is (n_centres, D)."""
 
     def load(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take the place of what was learnt. Raises ValueError where `state` does not fit."""
+        """Replace everything learnt. Raises ValueError if `state` does not fit."""
 
 
 class RiverClusters:
-    """River's own k-means for the fold: a fixed number of clusters, none of which is ever re-used."""
+    """River's own k-means for the fold: a fixed number of clusters, which are never re-used."""
 
     name: ClustererName = "river"
 
@@ -60,11 +60,11 @@ class RiverClusters:
 
     @property
     def dims(self) -> int:
-        """D; 0 until the first vector, where nothing was given to start at."""
+        """D; 0 until the first vector, if no centres were given."""
         return int(self._kmeans.matrix.shape[1])
 
     def affinities(self, vector: Vector) -> NDArray[np.float64]:
-        """Twice the inner product minus the centre's squared length: squared distances turned round."""
+        """Return twice the inner product minus the centre's squared length: the negative of the squared distance."""
         matrix = self._kmeans.matrix
         if not self.dims:
             return np.zeros(self.n_clusters)
@@ -76,20 +76,20 @@ class RiverClusters:
         return int(self._kmeans.learn_predict_many(vector[None].astype(np.float64))[0])
 
     def is_new(self, cluster: int) -> bool:
-        """Never."""
+        """Return False: clusters are never re-used."""
         return False
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """`centres` (n_clusters, D)."""
+        """Return `centres` (n_clusters, D)."""
         return self._kmeans.state()
 
     def load(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take the place of what was learnt."""
+        """Replace everything learnt."""
         self._kmeans.load(state)
 
 
 def build(config: DiversityConfig, seeds: SeedVectors | None) -> Clusterer:
-    """The configured clusterer, begun from the skill library where there is one."""
+    """Build the configured clusterer, with the skill library's clusters if there is a library."""
     vectors = seeds.vectors if seeds is not None and len(seeds.texts) else None
     stream = StreamKMeans(config.max_clusters, new_cluster_distance(config, seeds), seeds=vectors)
     if config.clusterer == "stream":
@@ -102,7 +102,7 @@ def build(config: DiversityConfig, seeds: SeedVectors | None) -> Clusterer:
 
 
 def new_cluster_distance(config: DiversityConfig, seeds: SeedVectors | None) -> float:
-    """The setting, or what the skill library says of the embedding model; tells where `near_duplicate` looks odd."""
+    """Return the setting, or the distance calibrated on the skill library; log an unusual `near_duplicate`."""
     found = calibrate(seeds) if seeds is not None else None
     if found is not None and abs(found.near_duplicate - config.near_duplicate) > 0.05:
         log.info("for this embedding model a near duplicate is at about %.2f", found.near_duplicate)
@@ -112,7 +112,7 @@ def new_cluster_distance(config: DiversityConfig, seeds: SeedVectors | None) -> 
 
 
 def nearest(affinities: NDArray[Any], count: int) -> list[int]:
-    """The `count` nearest clusters (or all, if fewer), nearest first; of equals the first."""
+    """Return the `count` nearest clusters (or all, if fewer), nearest first; of equals the first."""
     rest = affinities.copy()
     found = []
     for _ in range(min(count, len(rest))):

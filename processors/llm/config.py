@@ -1,4 +1,4 @@
-"""How language models are reached: endpoints, and the routes that lead to them. Imports no HTTP library."""
+"""The settings of language models: endpoints, and the routes that lead to them. Imports no HTTP library."""
 
 from dataclasses import field
 from typing import Annotated, Literal
@@ -13,26 +13,26 @@ from schemas.types import CLOSED
 
 @dataclass(config=CLOSED, frozen=True, slots=True, kw_only=True)
 class EndpointConfig:
-    """One OpenAI-compatible endpoint. A limit of 0 is none."""
+    """One OpenAI-compatible endpoint. A limit of 0 is no limit."""
 
     url: str
-    """Up to and without ``/chat/completions``, such as ``https://api.openai.com/v1`` or ``http://gpu-1:8000/v1``."""
+    """The url before ``/chat/completions``, such as ``https://api.openai.com/v1`` or ``http://gpu-1:8000/v1``."""
     model: str = ""
-    """The model's name there; empty asks the endpoint and takes the first that it lists."""
+    """The model's name there; if empty, the first model that the endpoint lists."""
     api_key_env: str = "OPENAI_API_KEY"
-    """Environment variable that holds the key; without that variable no key is sent."""
+    """Environment variable that holds the key; if it is not set, no key is sent."""
     max_tokens_key: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    """What the endpoint calls the bound of a reply; some reasoning models insist on the second name."""
+    """The endpoint's name for the bound of a reply; some reasoning models insist on the second name."""
     stream: bool = False
-    """Receive the reply piece by piece: a server that stalls is noticed after `read_s` and not after `total_s`."""
+    """Receive the reply piece by piece: a server that stalls is noticed after `read_s` instead of `total_s`."""
     connect_s: AboveZero = 10.0
-    """Longest time until the connection stands."""
+    """Longest time to connect."""
     read_s: AboveZero = 120.0
     """Longest silence while a reply is awaited or received."""
     total_s: AboveZero = 300.0
     """Longest time of one call, from the request to its last byte."""
     max_in_flight: Positive = 64
-    """Most calls at a time; the client finds out by itself how many of them the endpoint bears."""
+    """Most calls at a time; the client finds out how many of them the endpoint bears."""
     requests_per_min: AtLeastZero = 0.0
     """Rate limit of the provider, in requests."""
     input_tokens_per_min: AtLeastZero = 0.0
@@ -53,16 +53,17 @@ class EndpointConfig:
             raise ValueError(f"url is {self.url!r}: http(s)://host[:port]/v1 is needed")
 
     def cost_usd(self, tokens_in: int, tokens_out: int) -> float:
-        """Price of a call."""
+        """Return the price of a call."""
         return (tokens_in * self.usd_per_million_input + tokens_out * self.usd_per_million_output) / 1e6
 
 
 @dataclass(config=CLOSED, frozen=True, slots=True, kw_only=True)
 class Route:
-    """Which endpoints serve which requests, and how they are asked. The first route that matches a request is taken.
+    """Selects the endpoints of a request, and how they are asked. The first route that matches a request is taken.
 
-    `stages`, `task_types` and `languages` say what matches; empty matches all. `endpoints` are names, in the order of
-    failover; with `weights`, as many numbers, the first one asked is drawn in that proportion, by the sample's id.
+    `stages`, `task_types` and `languages` are the values that match; if empty, all match. `endpoints` are names, in the
+    order of failover; with `weights`, as many numbers, the first endpoint is drawn in that proportion, by the sample's
+    id.
     """
 
     endpoints: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -75,7 +76,7 @@ class Route:
     top_p: Share = 0.95
     max_tokens: Positive = 1024
     n: Positive = 1
-    """Answers per prompt; each is a sample of its own. Used by the answering stage."""
+    """Answers per prompt, each a sample of its own. Used by the answering stage."""
 
     def __post_init__(self) -> None:
         if self.weights and (len(self.weights) != len(self.endpoints) or not sum(self.weights)):
@@ -94,7 +95,7 @@ class Allowance:
 
 @dataclass(config=CLOSED, frozen=True, slots=True, kw_only=True)
 class BudgetConfig:
-    """What may be spent over the life of a run's directory: in all, and per stage (endpoints have their own)."""
+    """Limits on spending over the life of a run's directory: in all, and per stage (endpoints have their own)."""
 
     usd: AtLeastZero = 0.0
     """Money in all; 0 is no limit."""

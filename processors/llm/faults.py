@@ -1,18 +1,18 @@
-"""How one attempt at an endpoint can fail, and what each failure is good for.
+"""The failures of one attempt at an endpoint, and the response to each.
 
 ::
 
     AttemptFailed
-    ├── RateLimited       the endpoint asks for less   → a pause for everybody; the call waits or goes elsewhere
-    ├── Retryable           another attempt may work     → tried again, elsewhere first
+    ├── RateLimited         the endpoint asks for fewer calls → pause all calls; this one waits or goes elsewhere
+    ├── Retryable           another attempt may succeed       → retry, at another endpoint first
     │   ├── Unreachable     no connection: nothing was sent
     │   ├── ServerFault     the server said that it failed
     │   ├── TimedOut        no reply in time; may have been billed
     │   └── BrokenReply     cut off or unreadable; may have been billed
-    ├── RequestRefused    this request never works     → InvalidSample
-    └── EndpointUnusable  no request works there       → the next endpoint; an outage where there is none
+    ├── RequestRefused      this request can never succeed    → InvalidSample
+    └── EndpointUnusable    no request can succeed there      → the next endpoint; an outage if there is none
 
-Messages name codes and numbers. What a server writes in its error text is left out: it may quote the prompt or the key.
+Messages name codes and numbers. The server's own error text is left out: it may quote the prompt or the key.
 """
 
 import math
@@ -30,15 +30,15 @@ _REFUSED, _PASSING, _UNUSABLE = (400, 413, 422), (408, 409, 425), (401, 402, 403
 
 
 class AttemptFailed(Exception):
-    """Base of the failures of one attempt. `kind` is the word under which it is counted."""
+    """Base of the failures of one attempt, counted under its `kind`."""
 
     kind = "failed"
     billed = False
-    """Whether the endpoint may charge for it all the same."""
+    """Whether the endpoint may charge for the attempt in spite of the failure."""
 
 
 class RateLimited(AttemptFailed):
-    """Too many requests or tokens. `retry_after_s` is what the endpoint asked for, 0 where it did not say."""
+    """Too many requests or tokens. `retry_after_s` is the wait that the endpoint asked for, 0 if it named none."""
 
     kind = "rate_limited"
 
@@ -48,7 +48,7 @@ class RateLimited(AttemptFailed):
 
 
 class Retryable(AttemptFailed):
-    """May work at another time or elsewhere."""
+    """May succeed later or at another endpoint."""
 
 
 class Unreachable(Retryable):
@@ -71,14 +71,14 @@ class TimedOut(Retryable):
 
 
 class BrokenReply(Retryable):
-    """The reply ended too early, or is not what the protocol says."""
+    """The reply ended too early, or violates the protocol."""
 
     kind = "broken_reply"
     billed = True
 
 
 class RequestRefused(AttemptFailed):
-    """The endpoint does not take this request: too long, or something in it is not allowed."""
+    """The endpoint refuses this request: it is too long, or something in it is not allowed."""
 
     kind = "refused"
 
@@ -90,7 +90,7 @@ class EndpointUnusable(AttemptFailed):
 
 
 def fault_of(status: int, headers: Mapping[str, str], body: bytes) -> AttemptFailed:
-    """What a reply with an error status means."""
+    """Convert a reply with an error status to a failure."""
     code = _code(body)
     said = f"status {status}" + (f", {code}" if code else "")
     wait_s = retry_after_s(headers.get("retry-after", ""))
@@ -104,7 +104,7 @@ def fault_of(status: int, headers: Mapping[str, str], body: bytes) -> AttemptFai
 
 
 def fault_in(error: object) -> AttemptFailed:
-    """What an ``error`` in the body of a reply with status 200 means."""
+    """Convert an ``error`` in the body of a reply with status 200 to a failure."""
     body = orjson.dumps({"error": error})
     number = error.get("code") if isinstance(error, dict) else None
     if isinstance(number, int) and number >= 400:
@@ -113,7 +113,9 @@ def fault_in(error: object) -> AttemptFailed:
 
 
 def retry_after_s(value: str, now: float | None = None) -> float:
-    """Seconds that a Retry-After header asks for, in seconds or as an HTTP date; 0 for none and for nonsense."""
+    """Return the seconds that a Retry-After header asks for, given in seconds or as an HTTP date; 0 if it is
+    invalid.
+    """
     try:
         seconds = float(value)
     except ValueError:
@@ -125,7 +127,7 @@ def retry_after_s(value: str, now: float | None = None) -> float:
 
 
 def _code(body: bytes) -> str:
-    """The server's short word for the error, if it has one."""
+    """Return the server's short code for the error, if it has one."""
     try:
         error: Any = orjson.loads(body)["error"]
         words = [error.get("code"), error.get("type")]

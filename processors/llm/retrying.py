@@ -1,4 +1,4 @@
-"""When a failed call is tried again: with full jitter, and never so often that failures breed more load.
+"""Retries of failed calls: with full jitter, and bounded so that failures do not add much load.
 
 Full jitter: Brooker, Exponential Backoff and Jitter, AWS 2015. The budget: Beyer et al., Site Reliability Engineering,
 2016, chapter 21.
@@ -11,27 +11,27 @@ from collections.abc import Callable
 from processors.waiting import backoff_s
 
 MAX_ATTEMPTS = 6
-"""Attempts of one call whose failures are passing: with 30 % of failures, 7 calls in 10,000 use them up."""
+"""Attempts of one call with retryable failures; if 30 % fail, 7 calls in 10,000 use them up."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 20.0
-"""Longest wait before the second attempt; it doubles up to the other."""
+"""The longest waits before the second attempt, and before any attempt; in between it doubles."""
 
 PER_SUCCESS = 0.45
 """Retries that a success pays for: enough for 30 % of failures, which need 0.43, and less than half a request more."""
 PER_S = 1.0
-"""Retries a second that are free, or nothing would go on after everything has failed."""
+"""Retries per second that are free; otherwise nothing could resume after everything has failed."""
 SAVED = 20.0
 """Most retries that can be saved up."""
 LOOK_AGAIN_S = 0.2
-"""How soon a call that found none asks again."""
+"""Seconds after which a call that found no retry asks again."""
 
 
 def wait_s(attempt: int, rng: random.Random) -> float:
-    """Seconds before the attempt that follows failed attempt number `attempt` (from 1)."""
+    """Return the seconds before the attempt that follows failed attempt number `attempt` (from 1)."""
     return rng.uniform(0.0, backoff_s(attempt, FIRST_WAIT_S, LONGEST_WAIT_S))
 
 
 class RetryBudget:
-    """A token bucket for the retries of all calls together. Successes fill it, and a little time does."""
+    """A token bucket for the retries of all calls together, filled by successes and slowly by time."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -39,11 +39,11 @@ class RetryBudget:
         self._at = clock()
 
     def succeeded(self) -> None:
-        """A call worked."""
+        """Record a success."""
         self._tokens = min(SAVED, self._tokens + PER_SUCCESS)
 
     def take(self) -> bool:
-        """One retry, if there is one."""
+        """Take one retry; return whether there was one."""
         now = self._clock()
         self._tokens = min(SAVED, self._tokens + PER_S * (now - self._at))
         self._at = now

@@ -38,9 +38,9 @@ def paid(step: Step, reply: Completion) -> Step:
 
 
 def raise_worst(replies: Sequence[Completion | BaseException]) -> None:
-    """Raise the failure that decides about the whole record: a bug, else an outage, else a passing failure.
+    """Raise the failure that decides about the whole record: a bug, else an outage, else a retryable failure.
 
-    A refusal of one request (`InvalidSample`) is raised by nobody here: it is the fault of that one reply.
+    A refusal of one request (`InvalidSample`) is not raised: it is the fault of that one reply.
     """
     failures = [reply for reply in replies if isinstance(reply, BaseException) and not isinstance(reply, InvalidSample)]
     if failures:
@@ -48,7 +48,7 @@ def raise_worst(replies: Sequence[Completion | BaseException]) -> None:
 
 
 def _seed(sample_id: str) -> int:
-    """31 bits, which every server takes: the same at every attempt, another one for every sample."""
+    """Return 31 bits, which every server takes: the same for every attempt, different for every sample."""
     return int.from_bytes(hashlib.blake2b(sample_id.encode(), digest_size=4).digest()) >> 1
 
 

@@ -1,4 +1,4 @@
-"""What can be wrong with a rewrite, by name. What has a fault is rejected with it, and told so."""
+"""The faults of a rewrite, by name. A faulty rewrite is rejected with the name of its fault."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -26,21 +26,27 @@ REASONS: Mapping[str, str] = {
     REFUSED_BY_ENDPOINT: "no endpoint of the route took the request",
     REPLACED: "an original that its rule does not keep: its rewrites take its place",
 }
-"""Every fault that rewriting finds, and the end of originals. Stable words: they are counted and searched for."""
+"""Every fault that rewriting finds, and the end of originals. The words are stable: they are counted and searched
+for.
+"""
 
 SAME = 0.95
 """ROUGE-L F1 with the original from which a rewrite counts as unchanged."""
 _SAME_AS_ANSWER = 0.7
 """ROUGE-L F1 with the known answer from which a reply is an answer; another wording of it is still one."""
 _MIN_ANSWER_WORDS = 8
-"""A shorter answer may stand in a good task by chance."""
+"""A shorter answer may be part of a good task by chance."""
 _COPIED_WORDS = 6
-"""So many words in a row that stand in the template are copied from it."""
+"""A reply of more than `_SPARE_CHARS` plus `_MAX_GROWTH` times the original's characters is a runaway: Evol-Instruct
+adds a few dozen words at a time.
+"""
 _SPARE_CHARS, _MAX_GROWTH = 1200, 3.0
-"""Evol-Instruct adds a few dozen words at a time: many times the original, and more than a long task, is a runaway."""
+"""Evol-Instruct adds a few dozen words at a time. A reply is a runaway if it is longer than this many times the
+original and as many characters more as a long task has.
+"""
 
-# Evol-Instruct eliminates a rewrite that copies words of the evolving prompt (arXiv 2304.12244, section 3.1). The
-# original may hold them by itself: then they say nothing.
+# Evol-Instruct eliminates a rewrite that copies words of the evolving prompt (arXiv 2304.12244, section 3.1). Words
+# that the original holds too prove nothing.
 _LEAKED = re.compile(
     r"\b(?:given|original|rewritten|created|changed|harder|new) (?:prompt|instruction)\b"
     r"|\brewrit(?:e|ing) (?:the|this) (?:prompt|instruction)\b|\binstruction for an assistant\b"
@@ -54,7 +60,7 @@ _ANSWER = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """A rewrite to be judged: the reply, cleaned, beside what it was made of and with.
+    """A rewrite to be judged: the cleaned reply, with the original and the template that it was made from.
 
     `answer` is the original's, or empty.
     """
@@ -65,12 +71,12 @@ class Attempt:
     template: str
     answer: str
     target: str
-    """The language to translate into, or empty where the reply must be in the original's."""
+    """The language to translate into, or empty if the reply must be in the original's."""
 
 
 _Found = Callable[[Attempt], bool]
 
-# A cut reply may look like anything: the first that holds says most.
+# A cut reply may look like anything, so the first check that holds is the most informative.
 _CHECKS: Mapping[str, _Found] = {
     "filtered": lambda attempt: attempt.finish_reason == "content_filter",
     "truncated": lambda attempt: attempt.finish_reason == "length",
@@ -85,12 +91,12 @@ _CHECKS: Mapping[str, _Found] = {
 
 
 def find_fault(attempt: Attempt) -> str:
-    """The name of the first fault, in the order of `REASONS`; the empty text where there is none."""
+    """Return the name of the first fault, in the order of `REASONS`, or the empty text."""
     return next((name for name, found in _CHECKS.items() if found(attempt)), "")
 
 
 def similarity(one: str, other: str) -> float:
-    """ROUGE-L F1 of two texts, in [0, 1]; letters large or small, spaces and punctuation do not count."""
+    """Return ROUGE-L F1 of two texts, in [0, 1]; case, spaces and punctuation are ignored."""
     return float(Indel.normalized_similarity(tokens(one), tokens(other)))
 
 
@@ -113,7 +119,7 @@ def _is_answer(attempt: Attempt) -> bool:
 
 
 def _wanted_script(attempt: Attempt) -> str:
-    """What `guess_language` says of a good reply: languages in Latin letters give no guess."""
+    """Return the result of `guess_language` for a good reply: languages in Latin letters give no guess."""
     if attempt.target:
         return attempt.target if attempt.target in SCRIPTS else ""
     return guess_language(attempt.original)

@@ -1,4 +1,4 @@
-"""How rewriting is configured: apart from the rewriter, so that reading the settings loads no rules."""
+"""The settings of rewriting, in a module of their own so that reading the settings loads no rules."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from processors.bounds import Positive
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RewritingConfig:
-    """Which rules collected records meet, and how many of them are worked on at a time."""
+    """The rules for collected records, and how many records are processed at a time."""
 
     rules: Path | None = None
     """TOML file that replaces the shipped rules/collection.toml as a whole."""

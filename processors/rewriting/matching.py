@@ -1,4 +1,4 @@
-"""Which rule takes a record."""
+"""Find the rule of a record."""
 
 import re
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from processors.text.rouge import tokens
 from schemas import Sample
 
 _HEAD, _TAIL = 3000, 1000
-"""Characters that patterns see of a longer text: its two ends say what is asked, and a careless pattern is bounded."""
+"""Patterns see only so many characters of a longer text: its two ends hold the task, and a slow pattern is bounded."""
 
 _CODE = re.compile(
     r"```|^[ \t]*(?:def|class) \w+.*:[ \t]*$|^[ \t]*(?:import|from) [\w.]+(?: import .+|;)?$|#include\s*<"
@@ -20,16 +20,16 @@ _CODE = re.compile(
     r"|^[ \t]*\w+\s*=\s*\w*[\[({\"'].*$|[)}\]\"'];[ \t]*$",
     re.MULTILINE,
 )
-"""Marks of the common languages, Python, C and its kin, JavaScript, HTML, PHP and SQL, that prose does not bear."""
+"""Marks of common languages (Python, C and its kin, JavaScript, HTML, PHP and SQL) that prose does not have."""
 
 
 def first_rule(rules: Sequence[Rule], sample: Sample) -> Rule:
-    """The first rule that takes the sample. The last rule takes everything (`load_rules` sees to it)."""
+    """Return the first rule that takes the sample. The last rule takes everything (`load_rules` ensures it)."""
     return next(rule for rule in rules if holds(rule.when, sample) and not (rule.unless and holds(rule.unless, sample)))
 
 
 def holds(condition: Condition, sample: Sample) -> bool:
-    """Whether the sample has all that the condition names."""
+    """Return whether the sample meets every part of the condition."""
     prompt, answer = sample.prompt, sample.answer.text if sample.answer else ""
     return (
         _among(condition, sample)
@@ -42,7 +42,7 @@ def holds(condition: Condition, sample: Sample) -> bool:
 
 
 def has_code(text: str) -> bool:
-    """Whether a text holds program code, by its look."""
+    """Return whether a text looks as if it holds program code."""
     return _CODE.search(_ends(text)) is not None
 
 

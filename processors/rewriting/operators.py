@@ -1,4 +1,4 @@
-"""The rewrite operators: each a prompt that makes one new task out of a collected one (rules/operators.toml)."""
+"""The rewrite operators: each a prompt that makes one new task from a collected one (rules/operators.toml)."""
 
 import string
 from dataclasses import dataclass, field
@@ -31,23 +31,23 @@ def _one_at_least(choices: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _readable(template: str) -> str:
-    _fields(template)  # raises ValueError for a brace that stands alone
+    _fields(template)  # raises ValueError for a lone brace
     return template
 
 
 Choices = Annotated[tuple[Filled, ...], AfterValidator(_one_at_least)]
-"""What a parameter may be; one of them is drawn for each sample."""
+"""The possible values of a parameter; one of them is drawn for each sample."""
 
 
 @with_config(CLOSED)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operator:
-    """One way to make a new task out of a given one.
+    """One way to make a new task from a given one.
 
     `template` is the prompt to the model, with `{instruction}`, `{input}`, `{document}` (the input, or the instruction
-    where there is none), `{language}` (the name of the language to write in) and the operator's own `parameters`, each
-    with the choices that it may have; a rule may name others. `languages` are those of the samples that it can be used
-    on, empty for all. The reply is always one new text, which `makes`
+    if there is none), `{language}` (the name of the language to write in) and the operator's own `parameters`, each
+    with its choices; a rule may name others. `languages` are those of the samples that the operator can rewrite, empty
+    for all. The reply is always one new text, which `makes`
 
     - `instruction`: a new instruction beside the old input;
     - `prompt`: a whole new prompt, in place of instruction and input;
@@ -64,11 +64,13 @@ class Operator:
     parameters: dict[Text, Choices] = field(default_factory=dict)
 
     def takes(self, prompt: Prompt, language: str) -> bool:
-        """Whether it can be used on this prompt: a turn inside a conversation cannot be rewritten by itself."""
+        """Return whether the operator can rewrite this prompt; a turn inside a conversation cannot be rewritten
+        alone.
+        """
         return not prompt.history and (not self.languages or language in self.languages)
 
     def ask(self, prompt: Prompt, language: str, chosen: dict[str, str]) -> str:
-        """The text to send to the model; `language` is the code of the language that the reply is wanted in."""
+        """Return the text to send to the model; `language` is the code of the language wanted in the reply."""
         spoken = {TARGET: language_name(chosen[TARGET])} if TARGET in chosen else {}
         return self.template.format(
             instruction=prompt.instruction,
@@ -79,11 +81,11 @@ class Operator:
         ).strip()
 
     def shown(self, prompt: Prompt) -> str:
-        """What of the prompt is being rewritten: what the reply must differ from."""
+        """Return the part of the prompt that is rewritten, from which the reply must differ."""
         return prompt.instruction if self.makes == "instruction" else prompt.text()
 
     def rewritten(self, prompt: Prompt, reply: str) -> Prompt:
-        """The new prompt that the reply makes."""
+        """Build the new prompt from the reply."""
         kept = {"instruction": prompt.input, "question": prompt.input or prompt.instruction}
         return Prompt(instruction=reply, input=kept.get(self.makes, ""), system=prompt.system)
 
@@ -95,7 +97,7 @@ class _File:
 
 
 def load_operators(file: Path = SHIPPED) -> dict[str, Operator]:
-    """The operators of a file, by name. Raises RulesError that names every fault."""
+    """Load the operators of a file, by name. Raises RulesError, which names every fault."""
     operators = read_table(file, _File).operators
     refuse(file, [fault for number, one in enumerate(operators, 1) for fault in _faults(one, number)])
     by_name = {one.name: one for one in operators}
@@ -104,7 +106,7 @@ def load_operators(file: Path = SHIPPED) -> dict[str, Operator]:
 
 
 def parameter_faults(operator: Operator, parameters: dict[str, tuple[str, ...]]) -> list[str]:
-    """What is wrong with parameters that are given to an operator, one sentence each."""
+    """Return the faults of the parameters that a rule gives an operator, one sentence each."""
     unknown = [f"{operator.name} has no parameter {name}" for name in parameters if name not in operator.parameters]
     targets = parameters.get(TARGET, ()) if operator.makes == "translation" else ()
     return unknown + [f"{TARGET}: {code} is not an ISO 639-1 code" for code in targets if code not in LANGUAGES]

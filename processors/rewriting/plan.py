@@ -1,4 +1,4 @@
-"""What is to become of a collected record: its rule, its task type, and the rewrites that are to be made of it."""
+"""The plan for a collected record: its rule, its task type, and the rewrites to make of it."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,20 +14,20 @@ from schemas import Sample
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedRewrite:
-    """One rewrite: the `number` of the rule's rewrite it is (from 1), and the choice made for each parameter."""
+    """One rewrite: its `number` among the rule's rewrites (from 1), and the choice made for each parameter."""
 
     number: int
     operator: Operator
     chosen: dict[str, str]
 
     def language(self, original: str) -> str:
-        """The language that it is to be in, where the original is in `original`."""
+        """Return the language of the rewrite, given that of the original."""
         return self.chosen[TARGET] if self.operator.makes == "translation" else original
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The rule that took the record, and what it means for this one."""
+    """The rule that took the record, and the rewrites and the task type that follow for this one."""
 
     rule: Rule
     task_type: str
@@ -35,19 +35,19 @@ class Plan:
 
     @property
     def keep(self) -> bool:
-        """Whether the original goes on: always where nothing takes its place."""
+        """Whether the original is kept: always if no rewrite replaces it."""
         return self.rule.keep or not self.rewrites
 
 
 class Planner:
-    """Draws up plans. Nothing is random: shares and choices come from a hash of the sample's id, so plans repeat."""
+    """Makes plans. Nothing is random: shares and choices come from a hash of the sample's id, so plans repeat."""
 
     def __init__(self, rules: Sequence[Rule], operators: Mapping[str, Operator]) -> None:
         self.rules = rules
         self.operators = operators
 
     def plan(self, sample: Sample) -> Plan:
-        """The plan for one sample."""
+        """Make the plan for one sample."""
         rule = first_rule(self.rules, sample)
         planned = (self._planned(sample, rule.name, *item) for item in zip(count(1), rule.rewrites, strict=False))
         rewrites = tuple(one for one in planned if one is not None)
@@ -60,7 +60,7 @@ class Planner:
             return None
         choices = operator.parameters | rewrite.parameters
         if operator.makes == "translation":
-            # Latin letters give no guess; of the languages that have them English is by far the likeliest.
+            # Latin letters give no guess; English is by far the likeliest of the languages that use them.
             choices[TARGET] = tuple(code for code in choices[TARGET] if code != (language_of(sample) or "en"))
         if not all(choices.values()):
             return None
@@ -69,12 +69,12 @@ class Planner:
 
 
 def language_of(sample: Sample) -> str:
-    """The sample's language, or a guess; empty where unknown."""
+    """Return the sample's language, or a guess; empty if unknown."""
     return sample.language or guess_language(sample.prompt.text())
 
 
 def _draws(*names: object) -> Iterator[float]:
-    """Numbers in [0, 1) that look random and always are the same for the same names."""
+    """Yield numbers in [0, 1) that look random and are always the same for the same names."""
     for turn in count():
         digest = hashlib.blake2b("\n".join(map(str, (*names, turn))).encode(), digest_size=6).digest()
         yield int.from_bytes(digest) / 2**48

@@ -1,4 +1,4 @@
-"""The new task out of a model's reply: models like to greet, to repeat the heading, to quote and to fence."""
+"""Extract the new task from a model's reply: models like to greet, to repeat the heading, to quote and to fence."""
 
 import re
 
@@ -24,9 +24,9 @@ _ROUNDS = 4
 
 
 def clean(reply: str) -> str:
-    """The reply without greeting, heading, fence around all and quotes around all; what is left may be empty.
+    """Return the reply without greeting, heading, surrounding fence and surrounding quotes; the rest may be empty.
 
-    Of several headings the last counts that something follows: before it the model has repeated what it was given.
+    Of several headings the last one with text after it counts: before it the model has repeated its input.
     """
     text = reply.strip()
     for _ in range(_ROUNDS):

@@ -1,4 +1,4 @@
-"""One collected record in; out come the original, with its task type, and the new tasks that were made of it."""
+"""One collected record in; out come the original, with its task type, and the new tasks made from it."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ NAME = "rewriting"
 
 
 class Rewriter:
-    """Carries plans out. Equal samples make equal requests, so what repeats after a crash meets the cache."""
+    """Carries plans out. Equal samples make equal requests, so repeats after a crash are served from the cache."""
 
     def __init__(
         self, models: Models, routes: Sequence[Route], planner: Planner, clock: Callable[[], datetime]
@@ -31,17 +31,17 @@ class Rewriter:
         self._clock = clock
 
     async def process(self, sample: Sample) -> list[Sample]:
-        """The original first, then one sample per rewrite; a bad one, and an original that is not kept, has a `fault`.
+        """Return the original, then one sample per rewrite; bad ones, and an original that is not kept, have a `fault`.
 
-        Raises Transient and Outage as soon as one rewrite meets them, and InvalidSample where no route leads anywhere:
-        the record is then tried again as a whole, and what was answered comes from the cache.
+        Raises Transient or Outage if any rewrite meets one, and InvalidSample if no route matches. The record is then
+        retried as a whole, and replies already given come from the cache.
         """
         plan = self._planner.plan(sample)
         origin = replace(sample, task_type=plan.task_type, language=language_of(sample))
         if not plan.rewrites:
             return [self._original(origin, plan)]
         route = choose(self._routes, stage=NAME, task_type=origin.task_type, language=origin.language)
-        # Not a task group: it would break off the other calls, which are paid for.
+        # Not a task group: it would cancel the other calls, which are paid for.
         asked = (self._ask(origin, planned, route) for planned in plan.rewrites)
         replies = await asyncio.gather(*asked, return_exceptions=True)
         raise_worst(replies)

@@ -1,4 +1,4 @@
-"""The rules of collection: which task type a record has, and what is made out of it (rules/collection.toml)."""
+"""The rules of collection: the task type of each record, and the rewrites made of it (rules/collection.toml)."""
 
 import re
 from collections import Counter
@@ -27,16 +27,16 @@ def _compiles(pattern: str) -> str:
 
 Pattern = Annotated[Filled, AfterValidator(_compiles)]
 Patterns = tuple[Pattern, ...]
-"""Regular expressions of which one is to be found, letters large or small; `^` and `$` are the text's two ends."""
+"""Regular expressions of which one must match, in any case; `^` and `$` are the text's two ends."""
 
 
 @with_config(CLOSED)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """What a record must have; all that is named must hold, and an empty condition holds always.
+    """The requirements of a record; all that are set must hold, so an empty condition always holds.
 
     `instruction`, `input` and `answer` are patterns, lengths are those of instruction and input together (a Chinese
-    character counts as a word), `sources` the label `dataset`, `task_types` what the record says already.
+    character counts as a word), `sources` the label `dataset`, `task_types` those that the record has already.
     """
 
     instruction: Patterns = ()
@@ -68,10 +68,10 @@ class Rewrite:
 @with_config(CLOSED)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """Takes the records for which `when` holds and `unless` does not, if no rule before it took them.
+    """Takes the records for which `when` holds and `unless` does not, if no earlier rule took them.
 
-    They get the `task_type` (empty leaves what they have), the original goes on unless `keep` is false, and `rewrites`
-    are made of it.
+    They get the `task_type` (if it is empty, they keep theirs), the original is kept unless `keep` is false, and
+    `rewrites` are made of it.
     """
 
     name: Filled
@@ -83,7 +83,7 @@ class Rule:
 
     @property
     def takes_everything(self) -> bool:
-        """Whether no record passes by."""
+        """Whether the rule takes every record."""
         return self.when == Condition() and self.unless is None
 
 
@@ -94,9 +94,9 @@ class _File:
 
 
 def load_rules(operators: Mapping[str, Operator], file: Path = SHIPPED) -> tuple[Rule, ...]:
-    """The rules of a file, in their order. Raises RulesError that names every fault.
+    """Load the rules of a file, in their order. Raises RulesError, which names every fault.
 
-    The last rule must take everything, and only the last: what becomes of a record is always written down.
+    The last rule, and only the last, must take everything: so the file decides about every record.
     """
     rules = read_table(file, _File).rules
     faults = [fault for number, rule in enumerate(rules, 1) for fault in _faults(rule, number, operators)]

@@ -1,4 +1,4 @@
-"""Rules and operators as TOML files: read whole, checked whole, every fault named with file and key."""
+"""Rules and operators as TOML files: read and checked as a whole, every fault named with file and key."""
 
 import tomllib
 from dataclasses import fields, is_dataclass
@@ -12,15 +12,15 @@ from pydantic_core import ErrorDetails
 T = TypeVar("T")
 
 FOLDER = Path(__file__).resolve().parents[2] / "rules"
-"""The shipped files: they lie beside the packages, in a checkout as in an installed wheel."""
+"""The shipped files, beside the packages both in a checkout and in an installed wheel."""
 
 
 class RulesError(ValueError):
-    """A file of rules or operators that cannot be used; the message has one line per fault, with file and key."""
+    """A file of rules or operators cannot be used; the message has one line per fault, with file and key."""
 
 
 def read_table(file: Path, form: type[T]) -> T:
-    """The dataclass `form` that the file holds. Raises RulesError that names every fault of the file at once."""
+    """Read the dataclass `form` from a file. Raises RulesError, which names every fault of the file at once."""
     try:
         return TypeAdapter(form).validate_python(tomllib.loads(file.read_text("utf-8")))
     except OSError as error:
@@ -32,13 +32,13 @@ def read_table(file: Path, form: type[T]) -> T:
 
 
 def refuse(file: Path, faults: list[str]) -> None:
-    """Raise RulesError for the faults that were found, if any."""
+    """Raise RulesError if there are faults."""
     if faults:
         raise RulesError("\n".join(f"{file}: {fault}" for fault in faults))
 
 
 def meant(name: str, known: list[str]) -> str:
-    """Which known name an unknown one may have been meant as, as a question."""
+    """Ask whether an unknown name was meant as a similar known one."""
     return f"did you mean {' or '.join(get_close_matches(name, known, n=1) or known)}?"
 
 
@@ -51,7 +51,7 @@ def _fault(fault: ErrorDetails, form: type) -> str:
 
 
 def _keys(form: Any, path: list[int | str]) -> list[str]:
-    """The keys of the dataclass at `path` below `form`."""
+    """Return the keys of the dataclass at `path` below `form`."""
     for part in path:
         if isinstance(part, str):
             form = _dataclass_in(get_type_hints(form)[part])

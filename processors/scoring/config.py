@@ -1,4 +1,4 @@
-"""How scoring is configured: apart from the scorer, so that reading the settings loads no model library."""
+"""The settings of scoring, in a module of their own so that reading the settings loads no model library."""
 
 from typing import Annotated, Literal
 
@@ -14,7 +14,7 @@ ConventionName = Literal["superfilter", "cherry", "aligned", "chat-template"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoringConfig:
-    """Which models score, and where they run."""
+    """The models that score, and where they run."""
 
     model: str = CAUSAL_DEFAULT
     """``smollm2-135m``, a checkpoint folder, or a name on the hub."""
@@ -25,11 +25,12 @@ class ScoringConfig:
     max_length: Annotated[int, Field(ge=2)] = 1024
     """Longest sequence in tokens, prompt and answer together; 1024 is Superfiltering's, 512 Cherry_LLM's."""
     dtype: DtypeName = "float32"
-    """Of weights and products; float32 equals the reference, bfloat16 is off by up to 8 percent on one sample."""
+    """Type of weights and products; float32 equals the reference, bfloat16 is off by up to 8 percent on one sample."""
     cascade: bool = True
-    """With dtype float32: score in bfloat16 (float16 on a GPU) first, and in float32 only what that leaves undecided,
-    being too near to IFD 1; where the device is no faster in bfloat16, all in float32."""
+    """With dtype float32: score in bfloat16 (float16 on a GPU) first, then in float32 only samples too near to IFD 1.
+    If the device is no faster in bfloat16, score all in float32.
+    """
     device: str = "cpu"
-    """Where the causal model runs, as torch names it; the embedder runs on the CPU."""
+    """The device of the causal model, as torch names it; the embedder runs on the CPU."""
     threads: NotNegative = 0
     """Cores to score with, at least 1; 0 for the libraries' own choice."""

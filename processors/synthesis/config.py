@@ -1,4 +1,4 @@
-"""How prompts are synthesized."""
+"""The settings of synthesis."""
 
 from typing import Annotated, Any, Literal
 
@@ -13,13 +13,13 @@ PolicyName = Literal["uniform", "coverage"]
 
 
 def _split(value: Any) -> Any:
-    """An environment variable or an option holds several words with commas between them."""
+    """Split a text at its commas, since an environment variable or an option holds several words in one text."""
     return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
 
 
 Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
 
-# The words of the paper's code, then those that ask for what a text model cannot see or do, and the Chinese ones.
+# The words of the paper's code, then further ones for pictures and sound, then Chinese ones.
 BLOCKED = (
     *("image", "images", "graph", "graphs", "picture", "pictures", "file", "files", "map", "maps", "draw", "plot"),
     *("go to", "video", "videos", "audio", "music", "flowchart", "diagram"),
@@ -29,38 +29,41 @@ BLOCKED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SynthesisConfig:
-    """Self-Instruct: what is shown to the model, what is asked of it, and what is let through."""
+    """The settings of Self-Instruct: the examples, the request to the model, and the filters."""
 
     skills: str = ""
-    """A folder of task types of your own; one of the same name replaces the shipped one. Empty is none."""
+    """A folder of task types of your own, each replacing the shipped one of its name; empty for none."""
     languages: Words = ("en",)
-    """Languages to ask for, in turn at random: ISO 639-1 codes with commas between them."""
+    """Languages to ask for, drawn at random: ISO 639-1 codes with commas between them."""
     style: Style = "turns"
     """How the model is asked: ``turns`` shows the examples as turns of a chat and gets one prompt per call, which a
     small model understands best; ``list`` continues a numbered list (the paper's way) and ``json`` asks for JSON by
-    schema: several prompts per call for a fraction of the tokens, if the model is a strong one."""
+    schema: several prompts per call for a fraction of the tokens, if the model is a strong one.
+    """
     policy: PolicyName = "uniform"
-    """Which task types are asked for: ``uniform`` takes all alike; ``coverage`` learns from what was kept, and prefers
-    those that bring much per token where little is there."""
+    """How task types are chosen: ``uniform`` draws all equally often; ``coverage`` learns from the kept samples, and
+    prefers task types that yield much per token in topics with few of them.
+    """
     coverage_exponent: AtLeastZero = 0.5
-    """With policy ``coverage``: how much more a prompt pays where little is there. 0 asks for yield alone, which costs
-    variety; 2 asks for variety at the cost of yield."""
+    """With policy ``coverage``: how much more a prompt pays in a topic with few kept samples. 0 rewards yield alone,
+    which costs variety; 2 rewards variety at the cost of yield.
+    """
     human_examples: NotNegative = 6
-    """Examples per call out of the skill library and your own seeds."""
+    """Examples per call from the skill library and your own seeds."""
     generated_examples: NotNegative = 2
-    """Examples per call out of earlier synthesis, as far as there are some; human ones fill the gap."""
+    """Examples per call from earlier synthesis; human ones are used if there are too few."""
     per_call: Positive = 8
     """New prompts to ask for in one call; ``turns`` gets one."""
     in_flight: Positive = 4
-    """Most calls at a time."""
+    """Most calls in flight at a time."""
     max_similarity: Share = 0.7
-    """ROUGE-L (F1) with any instruction of the pool from which a prompt counts as known."""
+    """A prompt is known if its ROUGE-L (F1) with any instruction of the pool is at least this."""
     min_words: Positive = 4
     """Fewest words of an instruction; two Chinese characters count as one."""
     max_words: int = 150
     """Most words of an instruction."""
     blocked: Words = BLOCKED
-    """Words that ask for what a language model cannot do; a prompt with one of them is rejected."""
+    """Words for tasks that a language model cannot do; a prompt with one of them is rejected."""
     max_candidates: Positive = 50
     """`siftstream synthesize --count N` gives up after so many candidates per prompt wanted."""
     continuous: bool = False
@@ -80,5 +83,5 @@ class SynthesisConfig:
 
     @property
     def prompts_per_call(self) -> int:
-        """Prompts that one call brings if all of them are good."""
+        """Prompts that one call returns if all of them are good."""
         return 1 if self.style == "turns" else self.per_call

@@ -1,4 +1,4 @@
-"""Self-Instruct: examples out of the pool, one call to a model, and what its reply is good for."""
+"""Self-Instruct: draw examples from the pool, call a model once, and judge its reply."""
 
 import random
 from collections import Counter
@@ -20,12 +20,12 @@ from schemas import Prompt, Sample, Step, derived_id, sample_id
 from schemas.lineage import timestamp
 
 _LONGEST_PROMPT = 400
-"""Tokens per prompt asked for: a small model that finds no end is not to be paid for longer."""
+"""Tokens per requested prompt: a small model that finds no end should not cost more."""
 
 
 @dataclass(slots=True, kw_only=True)
 class CallResult:
-    """What came of one call: new prompts, and samples with a fault that are to be rejected.
+    """The outcome of one call: new prompts, and samples with a fault that are to be rejected.
 
     `reasons` counts every candidate that was not accepted, also those that make no sample (`COUNTED_ONLY`).
     """
@@ -37,7 +37,7 @@ class CallResult:
     reasons: Counter[str] = field(default_factory=Counter)
 
     def feedback(self) -> Feedback:
-        """The same as figures."""
+        """Return the outcome as figures."""
         return Feedback(
             choice=self.choice,
             candidates=len(self.accepted) + self.reasons.total(),
@@ -49,7 +49,7 @@ class CallResult:
 
 
 class SelfInstruct:
-    """Makes new prompts. Several calls may be under way at a time; replies are judged one after the other."""
+    """Makes new prompts. Several calls may be in flight at a time; replies are judged one after the other."""
 
     def __init__(
         self,
@@ -72,9 +72,9 @@ class SelfInstruct:
         self._filters = Filters(config, pool)
 
     async def call(self, room: Callable[[], int]) -> CallResult:
-        """Make one call and judge its reply. `room` says how many prompts are wanted, at the beginning and then.
+        """Make one call and judge its reply. `room` returns how many prompts are wanted, before the call and after it.
 
-        What is accepted is in the pool from then on. Raises InvalidSample, Transient or Outage as the client does.
+        Accepted prompts are added to the pool. Raises InvalidSample, Transient or Outage as the client does.
         """
         choice, config = self._policy.choose(), self._config
         examples = self._pool.draw(
@@ -102,7 +102,7 @@ class SelfInstruct:
             max_tokens=min(route.max_tokens, _LONGEST_PROMPT * count),
             temperature=route.temperature,
             top_p=route.top_p,
-            seed=self._rng.getrandbits(31),  # the same examples again are to bring something else
+            seed=self._rng.getrandbits(31),  # the same examples should give a different reply next time
             json_schema=SCHEMA if style == "json" else None,
         )
 
@@ -121,7 +121,7 @@ class SelfInstruct:
                 continue
             result.reasons[reason] += 1
             if reason not in COUNTED_ONLY:
-                # An id of its own: a user who brings this very prompt must not find it rejected.
+                # An id of its own: if a user brings this very prompt, it must not be rejected already.
                 own_id = derived_id(sample.sample_id, NAME)
                 result.rejected.append(replace(sample, sample_id=own_id, fault=f"{NAME}: {reason}"))
         if not found:
@@ -154,7 +154,7 @@ def _sample(choice: Choice, prompt: Prompt, step: Step) -> Sample:
 
 
 def _share_out(result: CallResult) -> None:
-    """Write the call's time, tokens and cost into the samples' steps, in equal parts that add up to the last token."""
+    """Divide the call's time, tokens and cost among the samples' steps, in equal parts that add up exactly."""
     done, samples = result.completion, [*result.accepted, *result.rejected]
     count, shared = len(samples), []
     for part, sample in enumerate(samples):
@@ -171,5 +171,5 @@ def _share_out(result: CallResult) -> None:
 
 
 def _share(total: int, part: int, parts: int) -> int:
-    """One of `parts` whole numbers that add up to `total` and differ by one at most."""
+    """Return one of `parts` whole numbers that add up to `total` and differ by at most one."""
     return total // parts + (part < total % parts)

@@ -1,8 +1,8 @@
-"""Which samples a scorer should have seen before it scores: Cherry_LLM's "brief experience" (arXiv 2308.12032).
+"""Choose the samples of a scorer's training before it scores: Cherry_LLM's "brief experience" (arXiv 2308.12032).
 
-The instructions are clustered by their embeddings, and each cluster gives a few samples of middling difficulty:
-evenly between two percentiles of the instructions' own perplexity. One epoch on them (`fine_tuning`) shows the model
-what an answer to an instruction looks like.
+The instructions are clustered by their embeddings, and each cluster gives a few samples of medium difficulty: evenly
+between two percentiles of the instructions' own perplexity. One epoch on them (`fine_tuning`) shows the model the form
+of an answer to an instruction.
 """
 
 import warnings
@@ -21,7 +21,7 @@ _ROUNDS = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PickConfig:
-    """How many samples, and which; the defaults are the paper's 100 × 10."""
+    """How many samples are picked, and which; the defaults are the paper's 100 × 10."""
 
     clusters: Positive = 100
     """Clusters of instructions."""
@@ -30,9 +30,9 @@ class PickConfig:
     low_percentile: Percentile = 25.0
     """Instructions below this percentile of perplexity in their cluster are too easy."""
     high_percentile: Percentile = 75.0
-    """Instructions above it are too odd."""
+    """Instructions above this percentile are too unusual."""
     seed: int = 0
-    """Of the clustering."""
+    """Seed of the clustering."""
 
     def __post_init__(self) -> None:
         if self.low_percentile > self.high_percentile:
@@ -44,18 +44,18 @@ class TuningConfig:
     """Alpaca's recipe, for one epoch."""
 
     learning_rate: AboveZero = 2e-5
-    """The highest; it rises over the first 3 % of the steps and then falls to zero along a cosine."""
+    """The highest rate; it rises over the first 3 % of the steps and then falls to zero along a cosine."""
     batch_size: Positive = 32
     """Samples of one step; Alpaca has 128 of 52,000, here there are about a thousand in all."""
     seed: int = 0
-    """Of the order of the samples, and of dropout."""
+    """Seed of the order of the samples, and of dropout."""
 
 
 def pick(vectors: NDArray[np.float32], difficulty: Sequence[float], config: PickConfig) -> list[int]:
-    """Indices of the picked samples, cluster by cluster, each in the order of the data.
+    """Return the indices of the picked samples, cluster by cluster, each in the order of the data.
 
-    `vectors` are the unit embeddings of the instructions, shape (N, D); `difficulty` any measure of the same order as
-    their perplexity, N values.
+    `vectors` are the unit embeddings of the instructions, shape (N, D); `difficulty` is any measure of the same order
+    as their perplexity, N values.
     """
     labels = kmeans(vectors, config.clusters, np.random.default_rng(config.seed))
     values = np.asarray(difficulty, np.float64)

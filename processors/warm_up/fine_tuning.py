@@ -11,11 +11,11 @@ from processors.scoring.tokens import TokenPair
 from processors.warm_up.brief_experience import TuningConfig
 
 Progress = Callable[[int, int, float], None]
-"""Told samples done, samples in all, and the mean loss of the last step in nats per answer token."""
+"""Called with samples done, samples in all, and the mean loss of the last step in nats per answer token."""
 
 
 def fine_tune(model: Any, pairs: Sequence[TokenPair], config: TuningConfig, progress: Progress) -> list[float]:
-    """Train `model` in place on the answers of `pairs`, each once; returns the mean loss of each step.
+    """Train `model` in place on the answers of `pairs`, each once; return the mean loss of each step.
 
     The loss is the NLL of answer tokens given the prompt, as in scoring. Same model, samples and seed give the same
     weights on one machine.
@@ -37,7 +37,7 @@ def fine_tune(model: Any, pairs: Sequence[TokenPair], config: TuningConfig, prog
 
 
 def _step(model: Any, optimizer: torch.optim.Optimizer, pairs: Sequence[TokenPair]) -> float:
-    """One step on `pairs`, one sample in memory at a time; the mean loss before it."""
+    """Make one step on `pairs`, one sample in memory at a time; return the mean loss before it."""
     losses = []
     for pair in pairs:
         loss = _loss(model, pair)
@@ -57,7 +57,7 @@ def _loss(model: Any, pair: TokenPair) -> torch.Tensor:
 
 
 def _schedule(step: int, steps: int) -> float:
-    """The share of the highest learning rate at `step`, counted from 0."""
+    """Return the share of the highest learning rate at `step`, counted from 0."""
     warm_up = max(1, round(0.03 * steps))
     if step < warm_up:
         return (step + 1) / warm_up

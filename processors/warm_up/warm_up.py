@@ -1,4 +1,4 @@
-"""From a scorer and a file of samples to a scorer with brief experience: pick, fine-tune, store with the lineage."""
+"""Give a scorer brief experience from a file of samples: pick, fine-tune, store with the lineage."""
 
 import json
 import tempfile
@@ -22,11 +22,11 @@ from processors.warm_up.fine_tuning import Progress, fine_tune
 from schemas import Sample
 
 LINEAGE = "lineage.json"
-_TOKENS = 1024  # of one forward pass
+_TOKENS = 1024  # tokens of one forward pass
 
 
 class TooFewSamples(ValueError):
-    """There is nothing to learn from."""
+    """No sample can be learnt from."""
 
 
 def warm_up(
@@ -43,10 +43,10 @@ def warm_up(
     progress: Progress,
     convention: Convention = CONVENTIONS["superfilter"],
 ) -> dict[str, Any]:
-    """Train `checkpoint`'s model in place, store it in the new `folder`, and return the lineage that is stored with it.
+    """Train `checkpoint`'s model in place, store it in the new `folder`, and return the lineage stored with it.
 
-    `data` says where the samples came from. Only samples whose prompt and answer fit into `max_length` tokens take
-    part. Raises TooFewSamples where none does, and FileExistsError where `folder` is there.
+    `data` describes the source of the samples. Only samples whose prompt and answer fit into `max_length` tokens are
+    used. Raises TooFewSamples if none does, and FileExistsError if `folder` exists.
     """
     if folder.exists():
         raise FileExistsError(f"{folder} is there already")
@@ -80,7 +80,7 @@ def _fitting(
 
 
 def _difficulty(checkpoint: CausalCheckpoint, fitting: Sequence[tuple[Sample, TokenPair]]) -> list[float]:
-    """Mean NLL of each prompt in nats per token, which has the order of its perplexity; 0 for a prompt of one token."""
+    """Return each prompt's mean NLL in nats per token, ordered like its perplexity; 0 for a prompt of one token."""
     model, tokenizer = checkpoint.model, checkpoint.tokenizer
     forward = one_by_one(model) if obstacle(model) else PackedModel(model, model.dtype)
     ids = [tokenizer.encode(plain(sample.prompt), add_special_tokens=False, verbose=False) for sample, _ in fitting]
@@ -96,7 +96,7 @@ def _difficulty(checkpoint: CausalCheckpoint, fitting: Sequence[tuple[Sample, To
 
 
 def _store(checkpoint: CausalCheckpoint, folder: Path, lineage: dict[str, Any]) -> None:
-    """Whole or not at all."""
+    """Store the model whole or not at all."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         draft = Path(scratch) / folder.name

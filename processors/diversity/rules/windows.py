@@ -1,4 +1,4 @@
-"""What the keep rules compare with: the last values, in order, and the share that may pass."""
+"""Rolling statistics of the keep rules: the last values, their ranks, and the share that may pass."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,8 +15,8 @@ State = dict[str, NDArray[Any]]
 class Quantile:
     """The running threshold: the quantile of the last values that lets the wanted share pass, with feedback.
 
-    What was kept too few (too many) so far raises (lowers) the share, from half to twice the keep rate. That debt is
-    bounded, so that an odd stretch is not paid back for ever. At a share of 1 there is no threshold.
+    If too few (too many) samples were kept so far, the share rises (falls), from half to twice the keep rate. That debt
+    is bounded, so that an unusual stretch is made up for in limited time. At a share of 1 there is no threshold.
     """
 
     def __init__(self, config: DiversityConfig) -> None:
@@ -26,7 +26,7 @@ class Quantile:
 
     @property
     def warming_up(self) -> bool:
-        """Whether there are too few values to compare with: everything is kept."""
+        """Whether there are too few values for a threshold: everything is kept."""
         return len(self._values) < self._config.warm_up
 
     @property
@@ -36,7 +36,7 @@ class Quantile:
         return min(max(rate + self._debt / self._config.feedback_samples, rate / 2.0), 2.0 * rate)
 
     def threshold(self) -> float | None:
-        """The least value that passes, None where all do."""
+        """Return the least value that passes, or None if all pass."""
         if self.warming_up or self.share >= 1.0:
             return None
         values = self._values.ordered
@@ -53,17 +53,17 @@ class Quantile:
         self._values = RollingWindow(self._config.gain_window)
 
     def state(self) -> State:
-        """`debt` and `gains`, oldest first."""
+        """Return `debt` and `gains`, oldest first."""
         return {"debt": np.array(self._debt), "gains": np.array(self._values.values(), np.float64)}
 
     def load(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take the place of what was learnt so far. A smaller window keeps the newest."""
+        """Replace everything learnt so far. A smaller window keeps the newest."""
         self._debt = float(state["debt"])
         self._values = RollingWindow(self._config.gain_window, state["gains"].tolist())
 
 
 class Ranks:
-    """Ranks of IFD values among the last ones, in their cluster and everywhere, 0 to 1."""
+    """Ranks of IFD values among the last ones, in their cluster and among all clusters, 0 to 1."""
 
     def __init__(self, config: DiversityConfig, n_clusters: int) -> None:
         self._config = config
@@ -76,11 +76,11 @@ class Ranks:
         self._by_cluster = [RollingWindow(self._config.cluster_window) for _ in range(self._n_clusters)]
 
     def everywhere(self, ifd: float) -> float:
-        """The rank among the last values of all clusters."""
+        """Return the rank among the last values of all clusters."""
         return self._all.rank(ifd)
 
     def within(self, cluster: int, ifd: float, everywhere: float) -> float:
-        """The rank in the cluster, shrunk towards the rank `everywhere` while the cluster has few values."""
+        """Return the rank in the cluster, shrunk towards the rank `everywhere` if the cluster has few values."""
         window = self._by_cluster[cluster]
         if not len(window):
             return everywhere
@@ -97,7 +97,7 @@ class Ranks:
         self._by_cluster[cluster] = RollingWindow(self._config.cluster_window)
 
     def state(self) -> State:
-        """`ifds`, `cluster_ifds` cluster after cluster, and their `lengths`; oldest first."""
+        """Return `ifds`, `cluster_ifds` cluster after cluster, and their `lengths`; oldest first."""
         windows = [window.values() for window in self._by_cluster]
         return {
             "ifds": np.array(self._all.values(), np.float64),
@@ -106,7 +106,7 @@ class Ranks:
         }
 
     def load(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take the place of what was learnt so far; of fewer clusters than now, too."""
+        """Replace everything learnt so far; the state may have fewer clusters."""
         self.forget_all()
         self._all = RollingWindow(self._config.global_window, state["ifds"].tolist())
         by_cluster = np.split(state["cluster_ifds"], np.cumsum(state["lengths"])[:-1])
@@ -115,5 +115,5 @@ class Ranks:
 
 
 def padded(values: NDArray[Any], n_clusters: int) -> NDArray[np.float64]:
-    """One number per cluster, zeros for clusters that were not there yet."""
+    """Return one number per cluster, with zeros for new clusters."""
     return np.concatenate([values, np.zeros(n_clusters - len(values))])

@@ -1,8 +1,8 @@
-"""Reading dead letters, and sending them back to where they failed.
+"""Read dead letters, and replay them: send each back to the topic of the stage that failed on it.
 
-A replayed record carries the identity of its dead letter in a header, so that a second failure is known as the same
-record. How far the last replay came is kept as the committed offset of a group of its own; replaying again anyway adds
-nothing to `curated`: the diversity stage decides about an id once.
+A replayed record carries the identity of its dead letter in a header, so a second failure is recognized as the same
+record. The position of the last replay is the committed offset of a consumer group. To replay a letter twice adds
+nothing to `curated`, because the diversity stage decides about each id only once.
 """
 
 from collections.abc import AsyncIterator
@@ -27,7 +27,7 @@ class Stored:
     letter: DeadLetter
 
     def data(self) -> dict[str, Any]:
-        """For ``--json``: the story, not the bytes."""
+        """Return the data for ``--json``: everything except the record's bytes."""
         letter = self.letter
         return {
             "offset": self.offset,
@@ -46,28 +46,28 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What a replay did. `unplaced` letters have no topic to go back to: rows that ingestion could not read."""
+    """The result of a replay. `unplaced` letters have no topic to return to: ingestion could not read their rows."""
 
     sent: int
     unplaced: int
 
 
 def replay_group(prefix: str) -> str:
-    """The group whose committed offset tells how far the last replay came."""
+    """Return the group whose committed offset is the position of the last replay."""
     return f"{prefix}-dlq-replay"
 
 
 async def read(client: KafkaClient, prefix: str) -> AsyncIterator[Stored]:
-    """All dead letters, oldest first."""
+    """Yield all dead letters, oldest first."""
     async for _, record in records(client, prefix, "dead-letters"):
         letter = DeadLetter.from_record(record.key, record.value, record.headers, record.timestamp_ms)
         yield Stored(record.offset, letter)
 
 
 async def replay(client: KafkaClient, prefix: str, sender: Sender, stage: str | None, everything: bool) -> Replayed:
-    """Send dead letters back: those since the last replay, or `everything`; only those of one stage where named.
+    """Send dead letters back: those since the last replay, or all if `everything`; only those of `stage` if it is set.
 
-    The position moves only on a replay that left nothing out, so that a later one finds the other stages' letters.
+    The position moves only if `stage` is None, so that a later replay finds the other stages' letters.
     """
     (tp,) = partitions_of(prefix, "dead-letters")
     position = (await client.committed(replay_group(prefix), [tp])).get(tp, 0)

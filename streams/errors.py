@@ -24,11 +24,11 @@ class BrokerRefused(StreamsError):
 
 
 class OffsetOutOfRange(BrokerRefused):
-    """A read begins at an offset that lies outside of the log."""
+    """A read begins at an offset outside the log."""
 
 
 class CorruptRecords(StreamsError):
-    """Records of a topic are not as they were written; the message names partition and offset."""
+    """Records of a topic are damaged; the message names the partition and the offset."""
 
 
 class BrokerFailed(StreamsError):

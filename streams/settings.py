@@ -1,8 +1,8 @@
-"""The settings: one TOML file, then the environment, then the command line. The only reader of the environment.
+"""The settings: one TOML file, then the environment, then the command line. No other module reads the environment.
 
 Every key has a default. ``siftstream.toml`` in the working directory (or ``--config FILE``, or ``SIFT_CONFIG``) holds
-sections and keys as below; ``SIFT_<SECTION>_<KEY>`` overrides one of them (``SIFT_DIVERSITY_KEEP_RATE=0.2``), and
-``SIFT_DIR`` and ``SIFT_PREFIX`` the two keys that have no section. An unknown key is refused with a hint.
+sections and keys as below. ``SIFT_<SECTION>_<KEY>`` overrides one key (``SIFT_DIVERSITY_KEEP_RATE=0.2``), ``SIFT_DIR``
+and ``SIFT_PREFIX`` the two keys that have no section. An unknown key is refused with a hint.
 """
 
 import difflib
@@ -32,28 +32,28 @@ FILE = "siftstream.toml"
 
 
 class BadSettings(StreamsError):
-    """A setting is unknown or makes no sense; the message names it, where it stands, and the nearest known one."""
+    """A setting is unknown or invalid. The message names it, the place where it is set, and the nearest known one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerSettings:
-    """Which broker, and how to sign in."""
+    """The broker and the credentials for it."""
 
     bootstrap: str = ""
-    """``host:port[,host:port…]`` of a Kafka; empty takes the run's own embedded broker."""
+    """``host:port[,host:port…]`` of a Kafka; if empty, the run's own embedded broker is used."""
     user: str = ""
-    """SASL user; empty does not sign in."""
+    """SASL user; if empty, the client does not sign in."""
     password: SecretStr = field(default_factory=lambda: SecretStr(""))
-    """SASL password; put it into the environment (SIFT_BROKER_PASSWORD), not into a file."""
+    """SASL password; set it in the environment (SIFT_BROKER_PASSWORD), not in a file."""
     mechanism: Mechanism = "PLAIN"
     """SASL mechanism."""
     tls: bool = False
-    """Encrypt the link and check the broker's certificate."""
+    """Whether to encrypt the connection and check the broker's certificate."""
     ca: Path | None = None
-    """PEM file of the authority that signed the broker's certificate; empty takes the system's."""
+    """PEM file of the authority that signed the broker's certificate; if empty, the system's authorities are used."""
 
     def connection(self) -> Connection:
-        """The Kafka that these settings name."""
+        """Return the connection to the Kafka of these settings."""
         return Connection(
             bootstrap=self.bootstrap,
             user=self.user,
@@ -66,53 +66,53 @@ class BrokerSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSettings:
-    """How a worker starts, stops and is watched."""
+    """The time limits of a worker, in seconds."""
 
     broker_wait_s: float = 20.0
-    """How long to wait for a broker that does not answer at the start."""
+    """The longest wait at the start for a broker that does not answer."""
     join_wait_s: float = 90.0
-    """How long to wait for the group to assign partitions; then the worker exits to be started anew."""
+    """The longest wait for the group to assign partitions; after that, the worker exits and is restarted."""
     stuck_s: float = 900.0
-    """Age of an unfinished record at which the worker counts as stuck and exits (never while it is paused)."""
+    """Age of a record in progress at which the worker counts as stuck and exits (never while it is paused)."""
     drain_s: float = 20.0
-    """How long a stopping worker may take to finish what it has in flight."""
+    """The longest time that a stopping worker may take to finish its records in flight."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalSettings:
-    """The embedded broker's journal."""
+    """The journal of the embedded broker."""
 
     interval_s: float = 0.25
-    """Pause between two cycles; what is younger is lost if everything is killed at once."""
+    """Pause in seconds between two cycles; younger records are lost if all processes are killed at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotSettings:
-    """How often the diversity stage writes its state down."""
+    """The frequency of the diversity stage's snapshots."""
 
     every_events: int = 4096
-    """Decisions between two snapshots; a restart replays at most so many."""
+    """Decisions between two snapshots; a restart repeats at most about as many."""
     every_s: float = 3600.0
-    """Longest time between two snapshots while decisions are made; far below the retention of `scored`."""
+    """The most seconds between two snapshots while decisions are made; far below the retention of `scored`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LlmSettings:
-    """The language model that writes prompts and answers, where one is enough; `endpoints` and `routes` name more."""
+    """The language model that writes prompts and answers, if one is enough; `endpoints` and `routes` define several."""
 
     url: str = ""
-    """An OpenAI-compatible endpoint, such as ``http://gpu-1:8000/v1``; empty takes the run's own small local model."""
+    """An OpenAI-compatible endpoint, such as ``http://gpu-1:8000/v1``; if empty, the run's local model is used."""
     model: str = ""
-    """The model's name there; empty takes the first that the endpoint lists."""
+    """The model's name at the endpoint; if empty, the first one that the endpoint lists."""
     api_key_env: str = "OPENAI_API_KEY"
-    """Environment variable that holds the endpoint's key; without that variable no key is sent."""
+    """Environment variable that holds the endpoint's key; if it is not set, no key is sent."""
     cache_mib: int = 256
-    """Size of the cache of replies on disk; 0 keeps none."""
+    """Size of the cache of replies on disk, in MiB; 0 means no cache."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything that can be set."""
+    """All settings of a run."""
 
     dir: Path = Path(".siftstream")
     """The run's directory: journal, logs, state, results."""
@@ -126,9 +126,9 @@ class Settings:
     llm: LlmSettings = field(default_factory=LlmSettings)
     local_model: LocalModelConfig = field(default_factory=LocalModelConfig)
     endpoints: dict[str, EndpointConfig] = field(default_factory=dict)
-    """Language models by name, one table each: ``[endpoints.gpt4]``; `llm` then counts for nothing."""
+    """Language models by name, one table each: ``[endpoints.gpt4]``. If there are any, the model of `llm` is unused."""
     routes: tuple[Route, ...] = ()
-    """Which requests go to which endpoints: ``[[routes]]``; without any, all go to all endpoints in their order."""
+    """The endpoints for each kind of request: ``[[routes]]``. If there are none, requests go to all in their order."""
     budget: BudgetConfig = field(default_factory=BudgetConfig)
     rewriting: RewritingConfig = field(default_factory=RewritingConfig)
     synthesis: SynthesisConfig = field(default_factory=SynthesisConfig)
@@ -140,7 +140,7 @@ class Settings:
 
     @property
     def cache(self) -> Path:
-        """Where converted models are kept, for all runs of this user."""
+        """The folder of converted models, shared by all runs of this user."""
         return cache_directory()
 
 
@@ -148,12 +148,12 @@ _SETTINGS = TypeAdapter(Settings)
 
 
 def cache_directory() -> Path:
-    """The user's cache: ``$XDG_CACHE_HOME/siftstream``, else ``~/.cache/siftstream``."""
+    """Return the user's cache folder: ``$XDG_CACHE_HOME/siftstream``, else ``~/.cache/siftstream``."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "siftstream"
 
 
 def load(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
-    """The effective settings; `overrides` are what the command line set (None is not set). Raises `BadSettings`."""
+    """Load the effective settings; `overrides` are the command line's (None is not set). Raises `BadSettings`."""
     named = file or (Path(os.environ["SIFT_CONFIG"]) if os.environ.get("SIFT_CONFIG") else None)
     data = _read(named or Path(FILE), required=named is not None)
     _refuse_unknown(data)
@@ -168,18 +168,18 @@ def load(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -
 
 
 def keys() -> dict[str, Any]:
-    """Every settable key as ``section.key`` (or ``key``), with its default."""
+    """Return every key that can be set, as ``section.key`` (or ``key``), with its default."""
     return dict(_keys(Settings()))
 
 
 def api_keys(endpoints: Mapping[str, EndpointConfig]) -> dict[str, str]:
-    """The key of each endpoint whose environment variable is set."""
+    """Return the key of each endpoint whose environment variable is set."""
     found = {name: os.environ.get(endpoint.api_key_env, "") for name, endpoint in endpoints.items()}
     return {name: key for name, key in found.items() if key}
 
 
 def shown(settings: Settings) -> dict[str, Any]:
-    """The settings as plain data, secrets as stars."""
+    """Return the settings as plain data, with secrets replaced by stars."""
     data: dict[str, Any] = _SETTINGS.dump_python(settings, mode="json")
     return data
 

@@ -1,4 +1,4 @@
-"""The topology: the stages in the order of the journey. A new stage is a file in `stages/` and a row here."""
+"""The topology: the stages in the order of the flow. A new stage is a file in `stages/` and a row here."""
 
 from streams.stages import answering, diversity, rewriting, scoring
 from streams.stages.base import Stage

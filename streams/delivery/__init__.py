@@ -1,17 +1,18 @@
-"""The delivery path: from a consumed record to its ack, with nothing lost in between.
+"""The delivery path: carries a consumed record to its acknowledgement, without loss.
 
-Faust gives the group membership, the agents and the lifecycle; everything that decides when a record is finished is
-here, because stock Faust commits past unfinished records and acks failed ones (ARCHITECTURE.md, "Why the delivery path
-is ours").
+Faust provides the group membership, the agents and the lifecycle. This package decides when a record is finished,
+because stock Faust commits past unfinished records and acknowledges failed ones (ARCHITECTURE.md, "Why the delivery
+path is ours").
 
-===============  =====================================================================
-`tracker`      which offset may be committed: the first one that is not finished
-`consumer`       the Faust consumer that delivers whole fetched chunks and commits by tracker
-`producer`       confirmed sends that outlast an outage of the broker
-`outcomes`          what becomes of a record: outputs, dead letter, another try, or a crash
-`concurrent`     the shape for I/O: one task per record, bounded
-`microbatch`     the shape for models: batches under a token budget, one made ready while one runs
-`batch_queue`    its planner: which waiting records make the next batch, and when
-`agent`          the Faust app of one stage
-===============  =====================================================================
+================  ======================================================================
+`offset_tracker`  the offset that may be committed: the first unfinished one
+`consumer`        the Faust consumer that delivers whole fetched chunks and commits by tracker
+`producer`        acknowledged sends that survive an outage of the broker
+`outcomes`        the ways to finish a record: outputs, a dead letter, a retry, or a crash
+`crashes`         the number of crashes per record, kept across restarts
+`concurrent`      the runner of I/O stages: one task per record, bounded
+`microbatch`      the runner of model stages: batches under a token budget, one prepared while one runs
+`batch_queue`     its planner: the records of the next batch, and the time when it closes
+`agent`           the Faust app of one stage
+================  ======================================================================
 """

@@ -1,4 +1,4 @@
-"""The Faust app of one stage: one agent on one topic, with the tracking consumer underneath."""
+"""The Faust app of one stage: one agent on one topic, on top of the tracking consumer."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -20,18 +20,18 @@ Offer = Callable[[Sequence[Delivery]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupTimes:
-    """Timing of the consumer group, in seconds."""
+    """The timing of the consumer group, in seconds."""
 
     session_s: float = 10.0
-    """Silence after which a worker counts as dead. Kafka's own minimum is 6."""
+    """Silence after which the broker declares a worker dead. Kafka's own minimum is 6."""
     rebalance_s: float = 60.0
-    """How long a rebalance waits for a worker to finish what it has in flight; more than any call may take."""
+    """Time that a rebalance gives a worker to finish its records in flight; longer than any call may take."""
     commit_s: float = 0.5
     """Pause between two commits."""
 
 
 class StageApp(faust.App):  # type: ignore[misc]
-    """A Faust app that consumes and produces by our transport."""
+    """A Faust app that consumes and produces with our transport."""
 
     idempotent = True
 
@@ -39,7 +39,7 @@ class StageApp(faust.App):  # type: ignore[misc]
         return TrackingTransport(self.conf.broker_consumer, self)
 
     def _create_directories(self) -> None:
-        """Nothing of Faust's is kept on disk: no tables."""
+        """Do nothing: without tables, Faust keeps nothing on disk."""
 
     def _new_producer_transport(self) -> TransportT:
         return TrackingTransport(self.conf.broker_producer, self)
@@ -52,7 +52,7 @@ def create_app(
     *,
     instance: str | None = None,
 ) -> StageApp:
-    """The app of consumer group `group`. `instance` is the static member id on a broker that knows those."""
+    """Create the app of consumer group `group`; `instance` is its static member id if the broker supports those."""
     app = StageApp(
         group,
         broker=[f"aiokafka://{address}" for address in connection.bootstrap.split(",")],
@@ -64,7 +64,7 @@ def create_app(
         broker_rebalance_timeout=times.rebalance_s,
         broker_request_timeout=max(90.0, times.session_s + 1),
         broker_commit_interval=times.commit_s,
-        # A paused stage does not poll and is alive all the same; the worker's own watchdog finds a stuck one.
+        # A paused stage does not poll but is alive; the worker's own watchdog finds a stuck one.
         broker_max_poll_interval=7 * 86400.0,
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=instance,
@@ -104,25 +104,25 @@ def _credentials(connection: Connection) -> CredentialsT | None:
 
 
 def add_agent(app: StageApp, topic: str, offer: Offer) -> None:
-    """Register the one agent: every chunk of `topic` goes to `offer`, which returns when there is room for more."""
+    """Register the one agent: it passes every chunk of `topic` to `offer`, which returns when it has room for more."""
 
     async def stage(stream: StreamT[list[Delivery]]) -> None:
         async for chunk in stream.noack():
             await offer(chunk)
 
-    # acks=False: Faust's own bookkeeping stays out of it, the tracker commits.
+    # acks=False: the tracker decides about commits, not Faust's own bookkeeping.
     app.agent(app.topic(topic, acks=False), name=f"{app.conf.id}.agent")(stage)
 
 
 def consumer_of(app: StageApp) -> TrackingConsumer:
-    """The running app's consumer, typed."""
+    """Return the running app's consumer, typed."""
     consumer: Any = app.consumer
     assert isinstance(consumer, TrackingConsumer)
     return consumer
 
 
 async def stop(app: StageApp, timeout_s: float) -> bool:
-    """Stop the app; False where it did not end in time and was left as it is, for the process to exit."""
+    """Stop the app; return False if it did not end within `timeout_s` and was left for the process to exit."""
     try:
         async with asyncio.timeout(timeout_s):
             await app.stop()

@@ -1,4 +1,4 @@
-"""Which waiting items make the next micro-batch, and when: no clock, no event loop, no thread."""
+"""Choose the items of the next micro-batch and the time when it closes, without clock, event loop or thread."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -13,18 +13,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchLimits:
-    """When a micro-batch closes. While nothing runs it closes at once, whatever it holds."""
+    """The limits at which a micro-batch closes. If no batch is running, the next one closes at once, however small."""
 
     max_tokens: Positive = 512
-    """Token budget of a batch; a single larger sample goes alone. On a CPU larger batches are no faster, only later."""
+    """Token budget of a batch; a larger sample is a batch of its own. On a CPU, larger batches only add latency."""
     max_items: Positive = 64
-    """Most records of a batch."""
+    """The most records in a batch."""
     max_wait_s: AtLeastZero = 0.1
-    """Longest wait of a record for its batch to fill while another batch runs, in seconds."""
+    """The longest time in seconds that a record waits for its batch to fill while another batch runs."""
 
 
 def batch_size(costs: Sequence[int], limits: BatchLimits) -> int:
-    """How many of the waiting items, from the first, make the next batch: as many as fit, and always at least one."""
+    """Return the number of waiting items, from the first on, that fit into the next batch; at least one."""
     total = 0
     for index, cost in enumerate(costs[: limits.max_items]):
         total += cost
@@ -34,31 +34,31 @@ def batch_size(costs: Sequence[int], limits: BatchLimits) -> int:
 
 
 class BatchQueue(Generic[T]):
-    """Items that wait, first in, first out. Times are in seconds of any clock that does not go back."""
+    """The waiting items, first in, first out. Times are in seconds of any clock that never goes back."""
 
     def __init__(self, limits: BatchLimits) -> None:
         self._limits = limits
         self._waiting: deque[tuple[T, int, float]] = deque()
         self.tokens = 0
-        """Sum of the costs of what waits."""
+        """The total cost of the waiting items."""
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     @property
     def has_room(self) -> bool:
-        """Whether less than two batches wait: more than that would only fill the memory."""
+        """Whether less than two batches wait; more would only fill the memory."""
         return self.tokens < 2 * self._limits.max_tokens and len(self) < 2 * self._limits.max_items
 
     def put(self, item: T, cost: int, now: float) -> None:
-        """Let `item` wait; `cost` is in tokens, at least 0."""
+        """Append `item`; `cost` is in tokens, at least 0."""
         self._waiting.append((item, cost, now))
         self.tokens += cost
 
     def wait_s(self, now: float, *, idle: bool) -> float | None:
-        """Seconds until the next batch closes, 0 where it may go now, None where nothing waits.
+        """Return the seconds until the next batch closes: 0 if it may run now, None if no item waits.
 
-        `idle` says that nothing runs.
+        `idle` means that no batch is running.
         """
         if not self._waiting:
             return None
@@ -67,7 +67,7 @@ class BatchQueue(Generic[T]):
         return 0.0 if idle or full else max(0.0, oldest + self._limits.max_wait_s - now)
 
     def take(self) -> list[T]:
-        """The next batch, no longer waiting; empty where nothing waits."""
+        """Remove and return the next batch; empty if no item waits."""
         size = batch_size([cost for _, cost, _ in list(self._waiting)[: self._limits.max_items]], self._limits)
         taken = [self._waiting.popleft() for _ in range(size)]
         self.tokens -= sum(cost for _, cost, _ in taken)

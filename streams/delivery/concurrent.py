@@ -1,6 +1,7 @@
-"""The shape for I/O stages: one task per record, at most `max_in_flight` of them, acked as each is done.
+"""The runner of I/O stages: one task per record, at most `max_in_flight`, each acknowledged when it is done.
 
-A batch with `gather` would wait for its slowest call: with 2 % of calls 50 times slower that is 25 times slower.
+A batch with `gather` would wait for its slowest call: if 2 % of the calls are 50 times slower, the stage is 25 times
+slower.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ class ConcurrentWork(ABC):
     """The work of an I/O stage."""
 
     max_in_flight: int
-    """Most samples at a time."""
+    """The most samples at a time."""
 
     @abstractmethod
     async def process(self, sample: Sample) -> Sequence[Output]:
@@ -33,7 +34,7 @@ class ConcurrentStage:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def offer(self, chunk: Sequence[Delivery]) -> None:
-        """Take a chunk; returns when its last record has begun, which is what holds the consumer back."""
+        """Take a chunk; return when work on its last record has begun. The wait is the consumer's backpressure."""
         for delivery in chunk:
             await self._outcomes.pause.wait()
             await self._slots.acquire()
@@ -45,7 +46,7 @@ class ConcurrentStage:
             task.add_done_callback(self._done)
 
     async def close(self) -> None:
-        """Cancel what is still running; those records come again."""
+        """Cancel the running tasks; their records are redelivered."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

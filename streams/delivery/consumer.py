@@ -1,8 +1,8 @@
-"""The Faust consumer of this house: whole fetched chunks in, offsets committed by tracker.
+"""Our Faust consumer: delivers whole fetched chunks and commits the offsets of the trackers.
 
-It replaces, by overriding, what stock Faust does with acks (``_acked``, ``_gap``, ``_new_offset``) and the delivery of
-single records through the conductor: one Faust event is one fetched chunk of one partition, so that Faust's cost per
-event is paid once per chunk. ``tests/streams/delivery/test_seams.py`` holds the private names that this touches.
+It overrides stock Faust's handling of acks (``_acked``, ``_gap``, ``_new_offset``) and its delivery of single records
+through the conductor. One Faust event is one fetched chunk of one partition, so Faust's cost per event is paid once per
+chunk. ``tests/streams/delivery/test_seams.py`` checks the private names that this module overrides.
 """
 
 import asyncio
@@ -20,14 +20,14 @@ Seeker = Callable[[TP], Awaitable[int | None]]
 
 
 class TrackingConsumer(Consumer):  # type: ignore[misc]
-    """Delivers chunks, commits the first unfinished offset of each partition, and gives partitions up cleanly."""
+    """Delivers chunks, commits the first unfinished offset of each partition, and drains before a revoke."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.trackers: dict[TP, OffsetTracker] = {}
         self.assignments = 0
         self.start_at: Seeker | None = None
-        """Where a partition is to be read from, if not from its committed offset; for stages with a snapshot."""
+        """Returns the offset to read a partition from, or None for its committed offset; for stages with a snapshot."""
         self.drain_timeout_s = 20.0
 
     async def _drain_messages(self, fetcher: Any) -> None:
@@ -53,31 +53,31 @@ class TrackingConsumer(Consumer):  # type: ignore[misc]
             tracker = self.trackers[tp] = OffsetTracker()
         message = self._to_message(tp, fetched[0])
         message.value = [tracker.deliver(record) for record in fetched]
-        # The callback waits while the stage is full; a rebalance must not wait with it.
+        # The callback waits while the stage is full, but a rebalance must not wait for it.
         await self.wait_first(self.callback(message), self.suspend_flow.wait())
 
     def on_buffer_full(self, tp: TP) -> None:
-        """Nothing: Faust would not ask for the partition's records any more, and then wait a second for the others'.
+        """Do nothing: stock Faust would pause the partition and wait up to a second for records of the others.
 
-        What holds the consumer back is that `_deliver` waits.
+        Backpressure comes from `_deliver` instead, which waits.
         """
 
     async def _read_again(self) -> None:
-        """Records fetched while the flow was stopped were not delivered: go back to where they begin.
+        """Seek back to records that were fetched while the flow was stopped and not delivered.
 
-        A failure here loses nothing: Faust lets the flow go on only after a seek that succeeded.
+        A failure here loses nothing: Faust resumes the flow only after a successful seek.
         """
         try:
             await self.perform_seek()
         except Exception as error:
-            self.log.warning("cannot seek while partitions move: %r", error)
+            self.log.warning("cannot seek during a rebalance, Faust will retry: %r", error)
 
     async def perform_seek(self) -> None:
-        """Go back to the committed offsets; what is in flight from before counts for nothing any more."""
+        """Seek to the committed offsets; acknowledgements of records in flight from before are ignored."""
         self._void(list(self.trackers))
         committed = await self.seek_to_committed()
         self._committed_offset.update({TP(*tp): offset for tp, offset in committed.items() if offset and offset > 0})
-        # aiokafka leaves a partition without a commit where it is, which may be past records that were dropped.
+        # aiokafka keeps the position of a partition without a commit, which may be past records that were dropped.
         fresh = [tp for tp, offset in committed.items() if not offset or offset < 0]
         if fresh:
             await self._thread.seek_to_beginning(*fresh)
@@ -101,45 +101,49 @@ class TrackingConsumer(Consumer):  # type: ignore[misc]
         return True
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
-        """Note that the group has spoken (an empty assignment is one too), then go on as Faust does."""
+        """Count the assignment, even an empty one, then do as Faust does."""
         self.assignments += 1
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Finish what is in flight, commit it, and only then let the partitions go."""
+        """Finish and commit the records in flight, and only then give up the partitions."""
         await super().on_partitions_revoked(revoked)
         self._void(revoked)
 
     async def wait_empty(self) -> None:
-        """Wait until no record is being worked on, at most `drain_timeout_s`, and commit.
+        """Wait until no record is in progress, for at most `drain_timeout_s`, and commit.
 
-        Faust calls this before a revoke and at the stop. Records that were delivered and not started are left: they are
-        read again by whoever owns the partition next.
+        Faust calls this before a revoke and on stopping. Records that were delivered but not started are redelivered
+        to the partition's next owner.
         """
         try:
             async with asyncio.timeout(self.drain_timeout_s):
                 while self.in_flight:
                     await asyncio.sleep(0.02)
         except TimeoutError:
-            self.log.warning("%d records were still in flight after %g s", self.in_flight, self.drain_timeout_s)
+            self.log.warning(
+                "%d records were still in flight after %g s and will be redelivered",
+                self.in_flight,
+                self.drain_timeout_s,
+            )
         await self._commit_finished()
 
     async def _commit_finished(self) -> None:
         try:
             async with asyncio.timeout(5.0):
-                # The first call may only wait for a commit that began before the last ack.
+                # The first call may just wait for a commit that began before the last acknowledgement.
                 await self.commit()
                 await self.commit()
         except TimeoutError:
-            self.log.warning("the broker did not take the last commit; the records since then will come again")
+            self.log.warning("the broker did not accept the last commit; records after it will be redelivered")
 
     @property
     def in_flight(self) -> int:
-        """The number of records being worked on."""
+        """The number of records in progress."""
         return sum(tracker.started for tracker in self.trackers.values())
 
     def oldest_age_s(self) -> float:
-        """Age in seconds of the oldest unfinished record over all partitions."""
+        """Return the age in seconds of the oldest record in progress, over all partitions; 0 if there is none."""
         return max((tracker.oldest_age_s() for tracker in self.trackers.values()), default=0.0)
 
     def _void(self, tps: Iterable[TP]) -> None:

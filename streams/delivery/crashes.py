@@ -1,7 +1,7 @@
-"""How often a record has brought its worker down, remembered across restarts.
+"""The number of crashes that each record has caused, kept across restarts.
 
-A deterministic bug would otherwise crash a worker for ever on the same record. The count lives in a small file of the
-run's directory, written before the worker exits.
+Without it, a deterministic bug would crash a worker on the same record without end. The counts are in a small file of
+the run's directory, which is written before the worker exits.
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ from processors.durable_files import write_atomically
 
 
 class Crashes:
-    """Crash counts by record of one worker slot. An unreadable file counts as empty."""
+    """The crash counts of one worker slot, by record. An unreadable file is treated as empty."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -22,14 +22,14 @@ class Crashes:
             self._counts = {}
 
     def note(self, topic: str, partition: int, offset: int) -> int:
-        """Count one more crash of a record and return how many it has caused."""
+        """Count one more crash of a record; return the number it has caused so far."""
         key = f"{topic}/{partition}/{offset}"
         self._counts[key] = self._counts.get(key, 0) + 1
         self._write()
         return self._counts[key]
 
     def forget(self, topic: str, partition: int, offset: int) -> None:
-        """The record is finished. Costs nothing where no record has ever crashed."""
+        """Drop the count of a finished record. Costs nothing if no record has ever crashed."""
         if self._counts and self._counts.pop(f"{topic}/{partition}/{offset}", 0):
             self._write()
 

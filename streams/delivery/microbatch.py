@@ -1,9 +1,11 @@
-"""The shape for model stages: micro-batches under a token budget, run in a thread while the next one is made ready.
+"""The runner of model stages: micro-batches under a token budget, run in a thread while the next one is prepared.
 
-A batch closes at once while nothing runs; while one runs the next one fills, until it is full or its oldest record has
-waited long enough (`batch_queue`). Then it is prepared in a second thread, so that it only has to be run. Records keep
-their order: a batch is a run of consecutive records, and its outputs are sent in that order, so a stage that folds over
-its input can use it too. At most four batches are in memory: two that wait, one that is ready, one that runs.
+If no batch is running, the next one closes at once. Otherwise it fills until it is full or its oldest record has waited
+long enough (`batch_queue`). A second thread then prepares it while the current batch runs.
+
+Records keep their order: a batch holds consecutive records, and its outputs are sent in that order. So a stage that
+folds over its input can use this runner, too. At most four batches are in memory: two that wait, one that is prepared,
+one that runs.
 """
 
 import asyncio
@@ -23,7 +25,7 @@ from streams.delivery.outcomes import Outcomes, Output, Tries
 
 @dataclass(slots=True)
 class Item:
-    """A decoded record on its way; `ready` is what `prepare` has made of it, None before."""
+    """A decoded record in the runner; `ready` is the result of `prepare`, or None before that."""
 
     delivery: Delivery
     sample: Sample
@@ -34,7 +36,7 @@ class BatchWork(ABC):
     """The work of a model stage. `process` is called in a thread, one call at a time."""
 
     limits: BatchLimits
-    """When a batch closes."""
+    """The limits at which a batch closes."""
 
     @abstractmethod
     def cost(self, sample: Sample) -> int:
@@ -52,7 +54,7 @@ class BatchWork(ABC):
         return None
 
     async def after_batch(self) -> None:  # noqa: B027 (most stages have nothing to do here)
-        """Called when all outputs of a batch are confirmed and its records acknowledged."""
+        """Run whenever all outputs of a batch and then its records have been acknowledged."""
 
 
 class PreparedBatchWork(BatchWork):
@@ -79,11 +81,11 @@ class MicroBatchStage:
 
     @property
     def waiting_tokens(self) -> int:
-        """Tokens that wait for a batch: less than two batches, and one record."""
+        """The tokens that wait for a batch: less than two batches, plus one record."""
         return self._queue.tokens
 
     async def offer(self, chunk: Sequence[Delivery]) -> None:
-        """Take a chunk; returns when there is room for more than one batch again."""
+        """Take a chunk; return when all of it is in the queue. Wait while two batches are queued already."""
         undecodable: list[tuple[Delivery, DecodeError]] = []
         for delivery in chunk:
             await self._room.wait()
@@ -123,16 +125,16 @@ class MicroBatchStage:
         return await self._work.start_at(partition)
 
     async def idle(self) -> None:
-        """Return when no batch is under way: all its outputs are confirmed."""
+        """Return when no batch is under way: the broker has acknowledged all outputs."""
         await self._idle.wait()
 
     async def close(self) -> None:
-        """Let the threads go. A batch that is in one ends there unseen; its records come again."""
+        """Give up the threads. If a batch still runs in one, its results are dropped; its records are redelivered."""
         for thread in (self._model, self._ahead):
             thread.shutdown(wait=False, cancel_futures=True)
 
     async def _next(self, running: "asyncio.Task[None] | None") -> list[Item]:
-        """The next batch, when it closes. Raises what `running` has raised."""
+        """Wait until the next batch closes, and return it. Raises the error of `running` if that fails."""
         if running:
             running.add_done_callback(lambda _: self._changed.set())
         while True:
@@ -154,7 +156,7 @@ class MicroBatchStage:
         return items
 
     async def _prepared(self, items: list[Item]) -> list[Item]:
-        """The batch made ready, as far as that succeeds: what fails here fails again when the batch is run."""
+        """Prepare the batch. An error is suppressed here, because it is raised once more when the batch runs."""
         if isinstance(self._work, PreparedBatchWork):
             with suppress(Exception):
                 ready = await self._in(self._ahead, self._work.prepare, [item.sample for item in items])
@@ -164,7 +166,7 @@ class MicroBatchStage:
 
     async def _run_batch(self, items: list[Item]) -> None:
         self._idle.clear()
-        # Only now: what was lost to a rebalance while it waited is not ours to work on.
+        # Started only now: records that a rebalance has revoked while they waited must not be processed.
         await self._finish([item for item in items if item.delivery.start()])
         self._idle.set()
 
@@ -190,7 +192,7 @@ class MicroBatchStage:
         except Exception as error:
             if len(items) == 1:
                 return [error]
-            # One sample must not take the others down: find out which it is by running each alone.
+            # One sample must not fail the others: run each alone to find the faulty one.
             return [result for item in items for result in await self._results([item])]
         return results
 

@@ -1,8 +1,8 @@
-"""Which offset of a partition may be committed: the first one that is not finished.
+"""Track the offset of a partition that may be committed: the offset of the first unfinished record.
 
-Stages finish records out of order. Kafka knows one number per partition, "everything below is done", so that number
-must never pass a record that is still being worked on: a crash would lose it. A tracker remembers what was delivered,
-in order, and moves over finished records from the front only.
+Stages finish records out of order. Kafka stores one number per partition, meaning that all records below it are done.
+That number must never pass a record in progress, or a crash would lose the record. A tracker therefore keeps the
+delivered records in order, and only moves past finished records at the front.
 """
 
 import time
@@ -12,7 +12,7 @@ from typing import Protocol
 
 
 class Record(Protocol):
-    """What the delivery path reads of a consumed record (aiokafka's ConsumerRecord)."""
+    """The fields of a consumed record (aiokafka's ConsumerRecord) that the delivery path reads."""
 
     topic: str
     partition: int
@@ -24,7 +24,7 @@ class Record(Protocol):
 
 
 class Delivery:
-    """One record on its way through a stage: delivered, then started, then acked; or void after a rebalance."""
+    """One record on its way through a stage: delivered, then started, then acknowledged; or void after a rebalance."""
 
     __slots__ = ("_tracker", "acked", "record", "since", "started")
 
@@ -36,7 +36,7 @@ class Delivery:
         self._tracker = tracker
 
     def start(self) -> bool:
-        """Begin to work on the record. False where it is not ours any more: another worker will get it."""
+        """Begin work on the record. Return False if its partition was revoked: another worker will get it."""
         if not self._tracker.live:
             return False
         self.started = True
@@ -45,7 +45,7 @@ class Delivery:
         return True
 
     def ack(self) -> None:
-        """The record is finished: its outputs, or its dead letter, are confirmed by the broker."""
+        """Acknowledge the record: the broker has acknowledged its outputs, or its dead letter."""
         if not self.acked and self._tracker.live:
             self.acked = True
             self._tracker.started -= self.started
@@ -54,8 +54,8 @@ class Delivery:
 class OffsetTracker:
     """The deliveries of one partition, in offset order.
 
-    `live` turns False when the partition is taken away or read again from its committed offset: acks of older
-    deliveries then count for nothing. `started` is the number of records being worked on.
+    `live` becomes False when the partition is revoked, or read once more from its committed offset; acknowledgements of
+    older deliveries are then ignored. `started` is the number of records in progress.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -68,28 +68,29 @@ class OffsetTracker:
     def deliver(self, record: Record) -> Delivery:
         """Register a record that is handed to a stage. Records come in offset order; offsets may have gaps."""
         if self._next is not None and record.offset < self._next:
-            raise ValueError(f"offset {record.offset} after {self._next - 1}: records must come in order")
+            raise ValueError(f"offset {record.offset} after {self._next - 1}: records must be delivered in order")
         delivery = Delivery(record, self)
         self._open.append(delivery)
         self._next = record.offset + 1
         return delivery
 
     def committable(self) -> int | None:
-        """The offset to commit: the first unfinished one, or one past the last delivered; None before the first."""
+        """Return the offset to commit: the first unfinished one, or one past the last delivered; None if none was."""
         while self._open and self._open[0].acked:
             self._open.popleft()
         return self._open[0].record.offset if self._open else self._next
 
     def oldest_age_s(self) -> float:
-        """Seconds since work on the first unfinished record began; 0 without one. It grows where an ack leaks.
+        """Return the seconds since work on the first unfinished record began; 0 if there is none.
 
-        A record that only waits for its turn does not age: a fetched chunk may take a slow stage an hour.
+        It grows without end if an acknowledgement is missed. A record that only waits for its turn does not age: a
+        slow stage may need an hour for a fetched chunk.
         """
         self.committable()
         return self.clock() - self._open[0].since if self._open and self._open[0].started else 0.0
 
     def close(self) -> None:
-        """Give the partition up: later acks of these deliveries are ignored."""
+        """Give up the partition: later acknowledgements of these deliveries are ignored."""
         self.live = False
         self.started = 0
         self._open.clear()

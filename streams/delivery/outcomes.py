@@ -1,11 +1,11 @@
-"""What becomes of a record: its outputs, a dead letter, another try, or a crash. Every way ends in an ack or an exit.
+"""The outcomes of a record: outputs, a dead letter, a retry, or a crash. Each ends in an acknowledgement or an exit.
 
-==================  ===========================================================================
-the data's fault    dead letter at once (`InvalidSample`, undecodable bytes, refused by size)
-passing             another try after a jittered wait, `max_attempts` in all, then dead letter
-outage              the stage pauses and keeps everything
-a bug               the worker drains and exits; after `max_crashes` of them, dead letter
-==================  ===========================================================================
+==================  =================================================================================
+invalid data        a dead letter at once (`InvalidSample`, undecodable bytes, a record too large)
+transient failure   a retry after a jittered wait, up to `max_attempts` in all, then a dead letter
+outage              the stage pauses and keeps its records
+bug                 the worker drains and exits; after `max_crashes` crashes, a dead letter
+==================  =================================================================================
 """
 
 import asyncio
@@ -33,26 +33,26 @@ DEAD_LETTERS: TopicName = "dead-letters"
 
 @pydantic.dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """How patient a stage is."""
+    """The limits of retries in a stage."""
 
     max_attempts: Positive = 5
-    """Tries of one record whose failures are passing, the first included."""
+    """The most attempts at one record if its failures are transient, including the first."""
     first_wait_s: AtLeastZero = 0.5
-    """Longest wait before the second try; it doubles from try to try, with full jitter."""
+    """The longest wait in seconds before the second attempt; it doubles with each attempt, with full jitter."""
     longest_wait_s: AtLeastZero = 30.0
-    """No wait between two tries is longer, unless the other side asks for more (Retry-After)."""
+    """The longest wait in seconds between two attempts, unless the server asks for more (Retry-After)."""
     max_crashes: Positive = 3
-    """Worker crashes that one record may cause before it is a dead letter."""
+    """The number of worker crashes after which the record that causes them becomes a dead letter."""
 
     def wait_s(self, attempt: int, asked_s: float = 0.0) -> float:
-        """Seconds to wait after failed try number `attempt` (from 1): full jitter, never less than was asked for."""
+        """Return the seconds to wait after failed attempt `attempt` (from 1): full jitter, but at least `asked_s`."""
         longest = backoff_s(attempt, self.first_wait_s, self.longest_wait_s)
         return max(asked_s, random.uniform(0.0, longest))  # noqa: S311
 
 
 @dataclass(slots=True)
 class Tries:
-    """How often one record has failed so far; an outage does not count against it."""
+    """The failed attempts at one record so far; an outage does not count as a failure."""
 
     failures: int = 0
     outages: int = 0
@@ -67,15 +67,15 @@ class Output:
 
 
 class UndeclaredOutput(Exception):
-    """Work returned an output to a topic that its stage does not declare. The journal's order would not hold for it."""
+    """Work returned an output to a topic that its stage does not declare. The journal's order would not cover it."""
 
 
 class Bug(Exception):
-    """A processor raised what no processor may raise. The worker must stop."""
+    """A processor raised an exception that processors/errors.py does not define. The worker must stop."""
 
 
 class Pause:
-    """An outage that the whole stage waits out together: closed by a failure, opened by the first success."""
+    """A pause of the whole stage during an outage: it begins with a failure and ends with the first success."""
 
     def __init__(self) -> None:
         self._open = asyncio.Event()
@@ -83,11 +83,11 @@ class Pause:
 
     @property
     def active(self) -> bool:
-        """True while the stage is paused."""
+        """Whether the stage is paused."""
         return not self._open.is_set()
 
     def set(self, paused: bool) -> None:
-        """Close or open; nothing happens where it is so already."""
+        """Pause or resume the stage; does nothing if it is already in that state."""
         (self._open.clear if paused else self._open.set)()
 
     async def wait(self) -> None:
@@ -96,7 +96,7 @@ class Pause:
 
 
 class Outcomes:
-    """Carries deliveries to their end for one stage."""
+    """Brings the deliveries of one stage to their outcome."""
 
     def __init__(
         self,
@@ -118,11 +118,14 @@ class Outcomes:
         self._crashes = crashes
 
     async def complete(self, delivery: Delivery, outputs: Sequence[Output]) -> None:
-        """Send the outputs, wait for the broker's word, ack. What cannot be sent for good is a dead letter."""
+        """Send the outputs, wait for the broker to acknowledge them, then acknowledge the record.
+
+        If an output can never be sent, the record becomes a dead letter.
+        """
         await self.complete_all([(delivery, outputs)])
 
     async def complete_all(self, done: Sequence[tuple[Delivery, Sequence[Output]]]) -> None:
-        """`finish` for many at once: all sends under way together, one ack per record after its own are confirmed."""
+        """Do as `complete` for many records: send all outputs together, then acknowledge each record."""
         messages: list[OutgoingRecord] = []
         spans: list[tuple[Delivery, int, int]] = []
         for delivery, outputs in done:
@@ -142,7 +145,7 @@ class Outcomes:
             await self.dead_letter(delivery, refusal) if refusal else self._ack(delivery)
 
     async def dead_letter(self, delivery: Delivery, error: BaseException, attempt: int = 1) -> None:
-        """Send the record to the dead letters as it came, and ack it."""
+        """Send the record unchanged to `dead-letters`, then acknowledge it."""
         record = delivery.record
         where = f"{record.topic}/{record.partition}/{record.offset}"
         letter = DeadLetter(
@@ -166,15 +169,15 @@ class Outcomes:
         self._ack(delivery)
 
     async def should_retry(self, delivery: Delivery, error: Exception, tries: Tries) -> bool:
-        """Decide about a failed try: True after the wait that comes before the next one, False where this was the last.
+        """Decide about a failed attempt. Return True after the wait for a retry, or False if this was the last attempt.
 
-        Raises `Bug` for an exception that no processor may raise, after noting which record it was.
+        Raises `Bug` if processors/errors.py does not define the exception, after counting a crash of the record.
         """
         if isinstance(error, Outage):
             tries.outages += 1
             await self._sit_out(error, tries.outages)
             return True
-        self.pause.set(False)  # what the stage depends on has answered, if only with a failure
+        self.pause.set(False)  # the service that the stage calls has answered, if only with a failure
         tries.failures += 1
         if isinstance(error, Transient) and tries.failures < self.policy.max_attempts:
             await asyncio.sleep(self.policy.wait_s(tries.failures, error.retry_after_s))

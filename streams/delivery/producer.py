@@ -1,7 +1,7 @@
-"""Confirmed sends: a record counts as sent when the broker has said so, and an outage is waited out.
+"""Acknowledged sends: a record counts as sent once the broker has acknowledged it, and outages are waited out.
 
-Faust's own send path returns before the broker has answered and turns a refusal into a log line; here the answer is
-awaited, and what the broker refuses for good comes back as an error of that record.
+Faust's own send path returns before the broker has answered, and only logs a refusal. This one awaits the answer, and
+returns a permanent refusal as an error of that record.
 """
 
 import asyncio
@@ -30,9 +30,9 @@ _SILENCE_S = 10.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 10.0
 
 MAX_BATCH_BYTES = 128 * 1024
-"""Most bytes of one partition in one request. aiokafka's 16 KiB makes requests the dearest part of a hop."""
+"""The most bytes of one partition in one request. With aiokafka's 16 KiB, requests are the largest cost of a hop."""
 MAX_REQUEST_BYTES = 20 * 1024 * 1024
-"""Above every topic's max.message.bytes: a dead letter must fit with its headers."""
+"""The most bytes of a request. Larger than every topic's max.message.bytes: a dead letter must fit with its headers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,31 +46,31 @@ class OutgoingRecord:
 
 
 def sample_record(prefix: str, topic: TopicName, sample: Sample) -> OutgoingRecord:
-    """The record that carries a sample to a topic: keyed by its id. Raises `EncodeError`."""
+    """Return the record that carries a sample to a topic, keyed by the sample's id. Raises `EncodeError`."""
     return OutgoingRecord(topic=f"{prefix}.{topic}", key=sample.sample_id.encode(), value=encode(sample))
 
 
 class Refused(Exception):
-    """The broker will never take this record (it is larger than the topic allows)."""
+    """The broker will never accept this record: it is larger than the topic allows."""
 
 
 class CalmProducer(Producer):  # type: ignore[misc]
-    """Faust's producer, idempotent where the broker can be, and calm while no partition leader is known."""
+    """Faust's producer, idempotent if the broker supports that, and calm while a partition has no known leader."""
 
     def _settings_extra(self) -> Mapping[str, Any]:
         return {"acks": "all", "enable_idempotence": self.app.idempotent}
 
     async def on_start(self) -> None:
-        """Start, then slow the metadata loop down."""
+        """Start, then slow down the metadata loop."""
         await super().on_start()
         calm(self._producer)
 
 
 def calm(producer: AIOKafkaProducer) -> None:
-    """Make a producer wait after a metadata update that failed.
+    """Make a producer pause after a failed metadata update.
 
-    aiokafka's sender asks for metadata in a tight loop while a partition has no known leader: a cleanly stopped broker
-    otherwise costs a whole core and thousands of log lines a second.
+    aiokafka's sender asks for metadata in a tight loop while a partition has no known leader. Without the pause, a
+    cleanly stopped broker costs a whole core and thousands of log lines a second.
     """
     client = producer.client
     update = client._metadata_update
@@ -85,10 +85,10 @@ def calm(producer: AIOKafkaProducer) -> None:
 
 
 class Sender:
-    """Sends records and returns when the broker has confirmed them, however long that takes.
+    """Sends records and returns when the broker has acknowledged them, however long that takes.
 
-    `producer` gives the running aiokafka producer; `on_outage` is told True when sends begin to fail and False when
-    they succeed again.
+    `producer` returns the running aiokafka producer. `on_outage` is called with True when sends begin to fail, and with
+    False when they succeed again.
     """
 
     def __init__(
@@ -99,15 +99,18 @@ class Sender:
         self._turn = asyncio.Lock()
 
     async def send(self, message: OutgoingRecord) -> None:
-        """Send one record. Raises `Refused` where the broker will never take it."""
+        """Send one record. Raises `Refused` if the broker will never accept it."""
         (refusal,) = await self.send_all([message])
         if refusal:
             raise refusal
 
     async def send_all(self, messages: Sequence[OutgoingRecord]) -> list[Refused | None]:
-        """Send records; one entry per record: None once confirmed, or `Refused`. Broker faults are retried for ever."""
+        """Send records; return one entry per record: None if the broker has acknowledged it, else a `Refused`.
+
+        Failures of the broker are retried without limit.
+        """
         loop = asyncio.get_running_loop()
-        # An idempotent producer of aiokafka never gives a batch up: a broker that is away shows as silence only.
+        # aiokafka's idempotent producer never gives up a batch, so an absent broker only shows as silence.
         alarm = loop.call_later(_SILENCE_S, self._silent)
         try:
             return await self._until_confirmed(messages)
@@ -117,7 +120,7 @@ class Sender:
                 self._on_outage(False)
 
     def _silent(self) -> None:
-        log.warning("the broker has confirmed nothing for %g s; holding on to the records", _SILENCE_S)
+        log.warning("the broker has not acknowledged the records sent for %g s; keeping and retrying them", _SILENCE_S)
         self._on_outage(True)
 
     async def _until_confirmed(self, messages: Sequence[OutgoingRecord]) -> list[Refused | None]:
@@ -128,7 +131,7 @@ class Sender:
             failed = [(i, error) for i, error in zip(waiting, answers, strict=True) if error]
             for i, error in failed:
                 if isinstance(error, TOO_LARGE):
-                    refusals[i] = Refused(f"{messages[i].topic} does not take so large a record: {error}")
+                    refusals[i] = Refused(f"the record is too large for topic {messages[i].topic}: {error}")
             waiting = [i for i, _ in failed if refusals[i] is None]
             if waiting:
                 failures += 1
@@ -138,7 +141,7 @@ class Sender:
         return refusals
 
     async def _attempt(self, messages: Sequence[OutgoingRecord]) -> list[KafkaError | None]:
-        # One at a time: aiokafka wakes all who wait for room in a batch, to let in the few that fit.
+        # One at a time: aiokafka wakes all tasks that wait for room in a batch, although only a few fit.
         async with self._turn:
             confirmations = [await self._enqueue(message) for message in messages]
         return [await _answer(confirmation) for confirmation in confirmations]
@@ -156,7 +159,7 @@ class Sender:
 
     async def _wait_out(self, failures: int, error: BaseException) -> None:
         if failures == 1:
-            log.warning("the broker does not confirm records (%s); holding on to them and trying again", error)
+            log.warning("the broker does not acknowledge records (%s); keeping and retrying them", error)
         self._on_outage(True)
         await asyncio.sleep(random.uniform(0.5, 1.0) * backoff_s(failures, _FIRST_PAUSE_S, _LONGEST_PAUSE_S))  # noqa: S311
 
@@ -171,12 +174,12 @@ async def _answer(confirmation: "asyncio.Future[Any]") -> KafkaError | None:
 
 @asynccontextmanager
 async def open_sender(connection: Connection) -> AsyncIterator[Sender]:
-    """Confirmed sends outside a worker: for ingestion and replay.
+    """Open a `Sender` outside a worker, for ingestion and replay.
 
-    Raises BrokerUnreachable where no broker answers.
+    Raises BrokerUnreachable if no broker answers.
     """
     async with KafkaClient(connection):
-        pass  # says clearly what is wrong, where something is
+        pass  # raises an error with the cause if the broker does not answer
     producer = AIOKafkaProducer(
         **connection.aiokafka(),
         acks="all",

@@ -135,9 +135,8 @@ class KafkaClient:
 
         Raises:
             ValueError: `raw` does not begin with a whole batch.
-            BrokerRefused: a broker does not take the batch.
-            BrokerUnreachable: no answer in time. The batch may stand in the log or not: appending it again could
-                double it.
+            BrokerRefused: a broker refused a batch.
+            BrokerUnreachable: no acknowledgement in time. The batch may be in the log, and a retry could duplicate it.
         """
         whole = list(batches(raw))
         if not whole:

@@ -1,1 +1,1 @@
-"""Who runs what: a worker per stage, and the supervisor that starts them again."""
+"""The processes of a run: a worker per stage, and the supervisor that restarts them."""

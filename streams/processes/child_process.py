@@ -1,4 +1,4 @@
-"""A child process of the supervisor: one worker, or the local model; started again when it dies."""
+"""A child process of the supervisor: one worker, or the local model; restarted if it dies."""
 
 import asyncio
 import sys
@@ -15,7 +15,7 @@ Say = Callable[[str], None]
 
 
 class Child:
-    """Runs ``siftstream ARGUMENTS --supervised`` for as long as it is wanted. `name` is that of its log in `logs`."""
+    """Runs ``siftstream ARGUMENTS --supervised`` and restarts it. Its log is ``NAME.log`` in the folder `logs`."""
 
     def __init__(self, name: str, arguments: Sequence[str], logs: Path, say: Say) -> None:
         self.name = name
@@ -26,16 +26,19 @@ class Child:
 
     @property
     def pid(self) -> int | None:
-        """The running process, if one runs."""
+        """The process id, or None while no process is running."""
         return self._process.pid if self._process and self._process.returncode is None else None
 
     @property
     def log_file(self) -> Path:
-        """Where its output goes."""
+        """The file for its output."""
         return self._logs / f"{self.name}.log"
 
     async def run(self) -> None:
-        """Start it, and again when it ends, until cancelled."""
+        """Start the process, and restart it whenever it ends, until cancelled.
+
+        The pause before a restart doubles from 0.5 s up to 15 s, and starts over after a run of more than 20 s.
+        """
         deaths = 0
         while True:
             began = time.monotonic()
@@ -53,13 +56,13 @@ class Child:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=output,
                 stderr=output,
-                # A terminal's Ctrl-C is for the supervisor alone: it stops things in order.
+                # A terminal's Ctrl-C must reach the supervisor alone, which stops its children in order.
                 start_new_session=True,
             )
         return await self._process.wait()
 
     async def stop(self, timeout_s: float) -> None:
-        """SIGTERM, and SIGKILL where that is not enough."""
+        """Stop the process with SIGTERM, and with SIGKILL if it has not ended after `timeout_s`."""
         process = self._process
         if process is None or process.returncode is not None:
             return
@@ -69,7 +72,7 @@ class Child:
             async with asyncio.timeout(timeout_s):
                 await process.wait()
         except TimeoutError:
-            self._say(f"{self.name} did not drain in {timeout_s:g} s and was killed; what it held comes again")
+            self._say(f"{self.name} did not drain within {timeout_s:g} s and was killed; its records are redelivered")
             with suppress(ProcessLookupError):
                 process.kill()
             await process.wait()

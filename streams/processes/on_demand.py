@@ -1,4 +1,4 @@
-"""Broker and models for one command: those that run already, else some of its own for as long as it takes."""
+"""Provide broker and models for one command: the running ones, or else its own until the command ends."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -20,10 +20,10 @@ from streams.settings import Settings
 async def run_on_demand(
     settings: Settings, arguments: list[str], say: Say
 ) -> AsyncIterator[tuple[Settings, Connection]]:
-    """The settings of the run that is there, with its directory, and its broker.
+    """Yield the broker of the current run, and the settings with that run's directory.
 
-    Where nothing runs, or no model answers, a supervisor without stages is started for the length of the block: with
-    the journal, so that what is sent stays in the directory. `arguments` are the command line's, for its children.
+    If nothing runs or no model answers, a supervisor without stages runs until the end of the block. It keeps the
+    journal, so records that are sent stay in the directory. `arguments` are the command line's, for its children.
     """
     try:
         directory, connection = find(settings)
@@ -40,7 +40,7 @@ async def run_on_demand(
 
 @asynccontextmanager
 async def models_on_demand(settings: Settings) -> AsyncIterator[Models]:
-    """The models of the settings; where none answers, the local one is served for the length of the block."""
+    """Yield the models of the settings; if none answers, serve the local model until the end of the block."""
     with ExitStack() as stack:
         if await _without_model(settings):
             RunDir(settings.dir).announce_model(stack.enter_context(served(settings.local_model)))
@@ -49,7 +49,7 @@ async def models_on_demand(settings: Settings) -> AsyncIterator[Models]:
 
 
 async def _without_model(settings: Settings) -> bool:
-    """Whether no endpoint is named, and the local model does not answer."""
+    """Tell whether no endpoint is configured and the local model does not answer."""
     if settings.endpoints or settings.llm.url:
         return False
     url = RunDir(settings.dir).local_model()

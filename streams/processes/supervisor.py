@@ -1,7 +1,7 @@
-"""`up`: every stage as a process on this machine, with the broker and its journal, for as long as wanted.
+"""The supervisor of `up`: runs every stage as a process on this machine, with the broker and its journal.
 
-What dies is started again, after a pause that doubles while it keeps dying. Ctrl-C or SIGTERM drains the workers,
-writes the journal's last cycle, stops the broker and says what was kept.
+A process that dies is restarted, after a pause that doubles each time. Ctrl-C or SIGTERM drains the workers, writes the
+journal's last cycle, stops the broker and reports the records that were kept.
 """
 
 import asyncio
@@ -31,11 +31,12 @@ log = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """Runs the broker (where it is the embedded one), its journal, workers, and the local model if none is named.
+    """Runs the embedded broker with its journal, the workers, and the local model.
 
-    `arguments` are the command line options that every child gets, `say` takes lines for the person at the terminal.
-    `workers` is the number of processes per stage; stages with a single writer run one. Without any of `stages` there
-    are broker and model for whoever comes.
+    No broker is started if the settings name a Kafka, and no local model if they name an endpoint. `arguments` are the
+    command line options that every child gets; `say` prints a line for the person at the terminal. `workers` is the
+    number of processes per stage; stages with a single writer run one. If `stages` is empty, only broker and model run,
+    for other commands to use.
     """
 
     def __init__(
@@ -56,16 +57,17 @@ class Supervisor:
         asked = not stages or settings.synthesis.continuous or any(stage.asks_models for stage in stages)
         if asked and not settings.llm.url and not settings.endpoints:
             port = free_port()
-            self.directory.announce_model(local_url(port))  # the workers may look before it listens
+            self.directory.announce_model(local_url(port))  # the workers may need the URL before the model listens
             self.model = self._child("local-model", "llm", "serve", f"--port={port}")
 
     def _child(self, name: str, *command: str) -> Child:
         return Child(name, [*self._arguments, *command], self.directory.logs, self._say)
 
     async def run(self, stop: asyncio.Event, ready: Callable[[Connection], None] = lambda _: None) -> None:
-        """Run until `stop` is set. `ready` is called when the broker answers and the workers have been started.
+        """Run until `stop` is set. Call `ready` when the broker answers and the workers have been started.
 
-        Raises BrokerUnreachable where a named Kafka does not answer, and AlreadyRunning where the directory is taken.
+        Raises BrokerUnreachable if a Kafka of the settings does not answer, and AlreadyRunning if another `up` has
+        locked the directory.
         """
         with self.directory.lock():
             while not stop.is_set():
@@ -74,7 +76,7 @@ class Supervisor:
                 except (BrokerFailed, BrokerUnreachable) as error:
                     if self.settings.broker.bootstrap:
                         raise
-                    self._say(f"{error}\nstarting the broker again from the journal")
+                    self._say(f"{error}\nrestarting the broker from the journal")
                     await asyncio.sleep(1.0)
 
     async def _run_once(self, stop: asyncio.Event, ready: Callable[[Connection], None]) -> None:
@@ -99,7 +101,7 @@ class Supervisor:
             await asyncio.gather(*tasks, return_exceptions=True)
             limit = self.settings.worker.drain_s + 12.0
             await asyncio.gather(*(child.stop(limit) for child in self.children))
-            await asyncio.gather(*(child.stop(limit) for child in model))  # last: workers that drain still ask it
+            await asyncio.gather(*(child.stop(limit) for child in model))  # last: draining workers still call it
 
     @asynccontextmanager
     async def _broker(self) -> AsyncIterator[tuple[Connection, list[asyncio.Task[None]]]]:
@@ -123,24 +125,24 @@ class Supervisor:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
-                with suppress(BrokerUnreachable, JournalError):  # the broker has died; the last cycle was the last
+                with suppress(BrokerUnreachable, JournalError):  # if the broker has died, no further cycle is possible
                     await journal.sync(client)
 
     async def _restored(self, client: KafkaClient) -> Journal:
         prefix = self.settings.prefix
         journal = Journal(
             self.directory.journal,
-            # Effects before causes: the table is in the order of the journey.
+            # Effects before causes: the reverse of the table, which is in the order of the flow.
             partitions_of(prefix, *(topic.name for topic in reversed(TOPICS))),
             {stage.group(prefix): partitions_of(prefix, stage.source) for stage in STAGES}
             | {replay_group(prefix): partitions_of(prefix, "dead-letters")},
         )
         for file, cut in journal.heal().items():
-            self._say(f"{file}: the last {cut} bytes were torn and have been cut off")
+            self._say(f"{file}: the last {cut} bytes were torn by a crash and have been cut off")
         await journal.restore(client)
         restored = sum(journal.ends.values())
         if restored:
-            self._say(f"went on from the journal in {self.directory.journal}: {restored} records")
+            self._say(f"resumed from the journal in {self.directory.journal}: {restored} records")
         return journal
 
 
@@ -148,7 +150,7 @@ class Supervisor:
 async def running(
     settings: Settings, arguments: list[str], stop: asyncio.Event, say: Say, stages: Sequence[Stage] = STAGES
 ) -> AsyncIterator[Connection]:
-    """The stages running in the background; gives the broker, and ends them."""
+    """Run the stages in the background; yield their broker, and stop them at the end of the block."""
     ready: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
     supervisor = Supervisor(settings, arguments, say, stages)
     task = asyncio.create_task(supervisor.run(stop, lambda c: None if ready.done() else ready.set_result(c)))
@@ -166,17 +168,17 @@ async def running(
 async def _apply_topics(connection: Connection, settings: Settings) -> None:
     within_s = settings.worker.broker_wait_s
     async with KafkaClient(connection, timeout_s=within_s):
-        pass  # it answers, or this raises BrokerUnreachable
+        pass  # raises BrokerUnreachable if the broker does not answer
     created = await admin.apply(connection, settings.prefix)
     if created:
         log.info("created topics %s", ", ".join(created))
-    # A topic that was just created takes a moment to show.
+    # A new topic takes a moment to appear in the metadata.
     require = partial(admin.require, connection, settings.prefix)
     await poll(require, retry_on=admin.TopicsDiffer, within_s=within_s, every_s=0.2)
 
 
 async def _first(*awaitables: object) -> None:
-    """Wait for the first to end; raise what it raised."""
+    """Wait until the first of `awaitables` ends; raise its error if it failed."""
     tasks = [asyncio.ensure_future(a) for a in awaitables]  # type: ignore[call-overload]
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     tasks[0].cancel()

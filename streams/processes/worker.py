@@ -1,7 +1,7 @@
-"""One worker: the process that runs one stage until it is told to stop, or cannot go on.
+"""One worker: the process that runs one stage until it is told to stop or cannot continue.
 
-It loads its models before it joins the group, so that no partition waits for them; it drains on SIGTERM; and it would
-rather exit than idle: its supervisor starts it again.
+It loads its models before it joins the group, so that no partition waits for them. It drains on SIGTERM. It exits
+rather than idle, because its supervisor restarts it.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ class Exit(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Why a worker stops."""
+    """The exit code of a worker, and the reason for its end."""
 
     code: Exit
     reason: str
@@ -57,7 +57,7 @@ class Worker:
         self.connection = connection
         self._state = directory.state(stage.name, slot)
         self._ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
-        # A static id lets a restarted worker take its partitions back at once; two workers must never share one.
+        # With a static id, a restarted worker regains its partitions at once; two workers must never share an id.
         instance = None if connection.embedded else f"{stage.group(settings.prefix)}-{slot}"
         self.app = agent.create_app(
             stage.group(settings.prefix),
@@ -77,12 +77,12 @@ class Worker:
         )
 
     def end(self, code: Exit, reason: str) -> None:
-        """Ask the worker to stop; the first reason counts."""
+        """Ask the worker to stop; only the first call has an effect."""
         if not self._ended.done():
             self._ended.set_result(Ended(code, reason))
 
     async def run(self) -> Exit:
-        """Work until told to stop; returns the exit code."""
+        """Work until told to stop; return the exit code."""
         await self._require_broker()
         log.info("%s: loading", self.stage.name)
         work = await self._load()
@@ -102,7 +102,7 @@ class Worker:
         return await self._stop(ended, shape, running)
 
     async def _load(self) -> Work | None:
-        """The stage's work, or None where the worker was told to stop before it was loaded."""
+        """Load the stage's work; return None if the worker is told to stop before that is done."""
         context = Context(self.settings, self.connection, self.sender, self._state)
         loading = asyncio.ensure_future(self.stage.load(context))
         await asyncio.wait((loading, self._ended), return_when=asyncio.FIRST_COMPLETED)
@@ -138,7 +138,7 @@ class Worker:
         return asyncio.create_task(guard())
 
     async def _watch(self) -> None:
-        """End the worker where it would idle for ever: no assignment, a record that never ends, a dead app."""
+        """End the worker if it would idle without end: no assignment, a record that never finishes, a dead app."""
         consumer, limits = agent.consumer_of(self.app), self.settings.worker
         joined_by = asyncio.get_running_loop().time() + limits.join_wait_s
         while True:
@@ -146,13 +146,13 @@ class Worker:
             if self.app.should_stop or self.app.crashed:
                 self.end(Exit.BUG, f"Faust stopped: {self.app.crash_reason!r}")
             if not consumer.assignments and asyncio.get_running_loop().time() > joined_by:
-                self.end(Exit.STUCK, f"the group gave no assignment in {limits.join_wait_s:g} s")
+                self.end(Exit.STUCK, f"the group made no assignment within {limits.join_wait_s:g} s")
             if not self.outcomes.pause.active and consumer.oldest_age_s() > limits.stuck_s:
-                self.end(Exit.STUCK, f"a record has not been finished in {limits.stuck_s:g} s")
+                self.end(Exit.STUCK, f"a record was not finished within {limits.stuck_s:g} s (worker.stuck_s)")
 
     async def _stop(self, ended: Ended, shape: ConcurrentStage | MicroBatchStage, running: list[Any]) -> Exit:
         if not await agent.stop(self.app, self.settings.worker.drain_s + 8.0):
-            log.warning("%s: not drained in time; what was in flight comes again", self.stage.name)
+            log.warning("%s: not drained in time; the records in flight will be redelivered", self.stage.name)
         for task in running:
             task.cancel()
         await shape.close()
@@ -170,7 +170,8 @@ async def run(
 ) -> Exit:
     """Run a worker in this process until SIGTERM, SIGINT, a fault, or the end of its supervisor.
 
-    A supervised worker's standard input is a pipe from its supervisor: it ends when that process does, however it does.
+    The standard input of a supervised worker is a pipe from its supervisor, which closes even if the supervisor is
+    killed.
     """
     worker = Worker(stage, settings, connection, directory, slot)
     loop = asyncio.get_running_loop()

@@ -1,1 +1,1 @@
-"""The stages, one file each; `streams.topology` lists them in the order of the journey."""
+"""The stages, one file each; `streams.topology` lists them in the order of the flow."""

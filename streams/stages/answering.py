@@ -1,4 +1,4 @@
-"""prompts → answers, or scored with a fault: every prompt is answered by the models that its route names."""
+"""prompts → answers, or scored with a fault: the models of its route answer every prompt."""
 
 import logging
 from collections.abc import Sequence
@@ -18,14 +18,14 @@ log = logging.getLogger(__name__)
 
 
 class AnsweringWork(ConcurrentWork):
-    """Answers what comes; a prompt that has its answer already goes on as it is."""
+    """Answers prompts; a sample that already has an answer passes unchanged."""
 
     def __init__(self, answering: "Answering", max_in_flight: int) -> None:
         self.max_in_flight = max_in_flight
         self._answering = answering
 
     async def process(self, sample: Sample) -> Sequence[Output]:
-        """One output per answer; those with a fault pass by the scorer and are rejected with it."""
+        """Return one output per answer; an answer with a fault skips the scorer and is rejected with that fault."""
         if sample.answer is not None:
             return [Output("answers", sample)]
         return [Output("scored" if one.fault else "answers", one) for one in await self._answering.answer(sample)]
@@ -44,7 +44,7 @@ async def load(context: Context) -> AnsweringWork:
 
 
 def tell_times(settings: Settings, longest_s: float) -> None:
-    """Say what a rebalance or a stop does to calls under way. Those that it does not wait for are made again."""
+    """Log how long a rebalance or a stop waits for calls under way; calls that take longer are repeated."""
     drain_s, rebalance_s = settings.worker.drain_s, settings.group.rebalance_s
     if rebalance_s < drain_s + 5:
         log.warning("set group.rebalance_s to %g or more: this worker drains for worker.drain_s first", drain_s + 5)

@@ -14,7 +14,7 @@ from streams.topics.table import TopicName
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The things that a stage's work may use: settings, a broker, confirmed sends and a directory of its own."""
+    """The things that a stage's work may use: settings, a broker, acknowledged sends and its own directory."""
 
     settings: Settings
     connection: Connection
@@ -41,5 +41,5 @@ class Stage:
     asks_models: bool = False
 
     def group(self, prefix: str) -> str:
-        """Its consumer group and Faust app id."""
+        """Return the name of its consumer group, which is also the id of its Faust app."""
         return f"{prefix}-{self.name}"

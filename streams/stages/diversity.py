@@ -1,9 +1,10 @@
-"""scored → curated or rejected: the single writer that decides which samples add something.
+"""scored → curated or rejected: the single writer that decides whether a sample adds something.
 
-The decisions are a pure fold over the one partition of `scored`. A snapshot of the fold's state goes to the `model`
-topic every so many events, after the outputs up to there are confirmed. After a crash, or when the partition comes
-from another worker: load the snapshot, read back what already stands in `curated` and `rejected` beyond it, and fold
-on from the snapshot's offset. Decisions repeat bit by bit, and what stands already is not sent again.
+The decisions are a pure fold over the one partition of `scored`. After every so many events, a snapshot of the fold's
+state goes to the `model` topic, once the outputs up to there are acknowledged.
+
+After a crash or a rebalance, the stage loads the snapshot, reads the later decisions in `curated` and `rejected`, and
+resumes the fold at the snapshot's offset. Decisions repeat bit by bit, and stored ones are not sent a second time.
 """
 
 import asyncio
@@ -55,11 +56,11 @@ class DiversityWork(BatchWork):
         self._standing: set[str] = set()
 
     def cost(self, sample: Sample) -> int:
-        """Every decision costs the same."""
+        """Return 1: every decision costs the same."""
         return 1
 
     def process(self, samples: Sequence[Sample], offsets: Sequence[int]) -> list[list[Output] | Exception]:
-        """Decide in order; a sample that was decided before gives no output."""
+        """Decide about the samples in order; one that was decided before has no output."""
         return [self._decide(sample, offset) for sample, offset in zip(samples, offsets, strict=True)]
 
     def _decide(self, sample: Sample, offset: int) -> list[Output] | Exception:
@@ -74,19 +75,19 @@ class DiversityWork(BatchWork):
         return [Output(decided.decision.outcome, decided), *([Output("feedback", told)] if told else [])]
 
     async def after_batch(self) -> None:
-        """Write a snapshot where enough has happened since the last."""
+        """Write a snapshot if enough events or enough time have passed since the last one."""
         settings = self._context.settings.snapshot
         if self._next - self._snapshot_at >= settings.every_events or time.monotonic() >= self._snapshot_due:
             try:
                 await self._write_snapshot()
             except StreamsError as error:
-                # Without one a restart replays more and decides the same: no reason to give the stage up.
-                log.warning("no snapshot for now (%s); tried again after the next batch", error)
+                # Not fatal: without it, a restart replays more records and makes the same decisions.
+                log.warning("cannot write a snapshot (%s); retrying after the next batch", error)
                 return
             self._snapshot_due = time.monotonic() + settings.every_s
 
     async def start_at(self, partition: int) -> int:
-        """Rebuild the state that the log before the returned offset leads to."""
+        """Restore the state from the snapshot; return the offset at which the fold resumes."""
         async with KafkaClient(self._context.connection) as client:
             await self._restore_seen(client, await self._load_snapshot(client))
         return self._next
@@ -103,8 +104,8 @@ class DiversityWork(BatchWork):
         self._snapshot_at = self._next
 
     async def _load_snapshot(self, client: KafkaClient) -> dict[TP, int]:
-        """Restore the newest snapshot that can be read, or begin anew; return where the sinks ended then."""
-        # A few, not one: whatever else lands on the topic must not cost the state.
+        """Restore the newest usable snapshot, or start empty; return the sinks' ends at the time of the snapshot."""
+        # A few, not one: a foreign record on the topic must not cost the state.
         last: deque[bytes] = deque(maxlen=_SNAPSHOTS)
         async for value in snapshots(client, self._context.settings.prefix):
             last.append(value)
@@ -114,7 +115,7 @@ class DiversityWork(BatchWork):
             except (SnapshotError, NotASnapshot) as error:
                 log.warning("a snapshot cannot be used (%s); trying the one before", error)
         if last:
-            log.warning("no snapshot can be used: clusters and rule begin anew at the first record of `scored`")
+            log.warning("no snapshot can be used: clusters and rule start empty at the first record of `scored`")
         self._next = self._snapshot_at = 0
         self._fold = self._fresh()
         return {}
@@ -130,7 +131,7 @@ class DiversityWork(BatchWork):
         return snapshot.ends
 
     async def _restore_seen(self, client: KafkaClient, ends: dict[TP, int]) -> None:
-        """Make the seen ids those of the snapshot, and note what stands beyond it."""
+        """Set the seen ids to those of the snapshot, and note the ids of later decisions in the sinks."""
         last = self._snapshot_at - 1
         self._standing = set()
         self._seen.forget_after(last)
@@ -143,7 +144,7 @@ class DiversityWork(BatchWork):
 
     def _note(self, sample: Sample | None, last: int, complete: bool) -> None:
         if sample is None or sample.decision is None:
-            return  # somebody else's record in our sink; the ledger reports it
+            return  # not a record of ours; the ledger reports it
         if sample.decision.input_offset > last:
             self._standing.add(sample.sample_id)
         elif not complete:
@@ -154,12 +155,12 @@ class DiversityWork(BatchWork):
 
 
 def fresh_fold(config: DiversityConfig, seen: SeenIds, seeds: SeedVectors | None) -> Diversity:
-    """What an empty fold begins with: the same at every start, or replay would decide otherwise."""
+    """Return an empty fold. It is the same at every start; otherwise a replay would decide differently."""
     return Diversity(seen=seen, config=config, clusters=build(config, seeds))
 
 
 def load_seeds(embedder: str) -> SeedVectors:
-    """The skill library, where clusters begin, embedded by the model that samples are embedded by."""
+    """Embed the skill library, the initial clusters, with the same model that embeds the samples."""
     return embed_seeds(load_skills(LIBRARY).values(), load_embedder(embedder, threads=1).embed)
 
 

@@ -1,6 +1,7 @@
-"""collected → answers, prompts or scored: originals go on with their task type, rewrites wait for an answer.
+"""collected → answers, prompts or scored: originals get a task type and move on, rewrites wait for an answer.
 
-What a check found fault with, and an original that gives way to its rewrites, goes to `scored` and is rejected there.
+A sample goes to `scored` and is rejected there if a check found a fault, or if it is an original that its rewrites
+replace.
 """
 
 from collections.abc import Sequence
@@ -21,19 +22,19 @@ if TYPE_CHECKING:
 
 
 class RewritingWork(ConcurrentWork):
-    """All that is made of a record goes out together: the record is finished when all of it is confirmed."""
+    """Rewrites records. All outputs of a record are sent together; it is finished when all are acknowledged."""
 
     def __init__(self, rewriter: "Rewriter", max_in_flight: int) -> None:
         self.max_in_flight = max_in_flight
         self._rewriter = rewriter
 
     async def process(self, sample: Sample) -> Sequence[Output]:
-        """The original and its rewrites, each to where it goes next."""
+        """Return the original and its rewrites, each with its next topic."""
         return [Output(_next_topic(one), one) for one in await self._rewriter.process(sample)]
 
 
 def read_rules(config: RewritingConfig) -> "Planner":
-    """The rules and operators that the settings name. Raises `BadSettings` that names every fault of their files."""
+    """Read the rules and operators of the settings. Raises `BadSettings`, which names every fault in their files."""
     from processors.rewriting import operators, rules
     from processors.rewriting.plan import Planner
     from processors.rewriting.tables import RulesError

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ScoringWork(PreparedBatchWork):
-    """Scores what comes, wherever it comes from in the log."""
+    """Scores answers; each score is independent of the other records."""
 
     def __init__(self, scorer: "Scorer", limits: BatchLimits) -> None:
         self.limits = limits
@@ -33,15 +33,15 @@ class ScoringWork(PreparedBatchWork):
         return self._scorer.prepare(samples)
 
     def process(self, ready: "Sequence[Ready]", offsets: Sequence[int]) -> list[list[Output] | Exception]:
-        """One scored sample for each answer."""
+        """Return one scored sample, or an error, for each answer."""
         scored = self._scorer.process(ready)
         return [s if isinstance(s, ProcessorError) else [Output("scored", s)] for s in scored]
 
 
 async def load(context: Context) -> ScoringWork:
-    """Load the scorer and the embedding model; minutes on a machine that has never converted the checkpoint."""
-    # Torch's threads otherwise spin while they wait for each other: with other work on the cores (and there are other
-    # stages) a forward pass of two threads took more than ten times as long. Read once, when torch is imported.
+    """Load the scorer and the embedding model; takes minutes if the checkpoint was never converted on this machine."""
+    # By default, torch's threads spin while they wait for each other. With other stages on the same cores, a forward
+    # pass of two threads then took more than ten times as long. Torch reads this once, when it is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from processors.scoring.scorer import Scorer  # torch and transformers: seconds, and only this worker needs them
 

@@ -1,4 +1,4 @@
-"""Snapshots of the diversity stage on the `model` topic: a state, and where input and sinks stood then."""
+"""The snapshots of the diversity stage on the `model` topic: its state, with the offsets of input and sinks."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -13,25 +13,25 @@ KEY = b"diversity"
 
 
 class NotASnapshot(ValueError):
-    """A record of the `model` topic under our key that is none of ours."""
+    """A record of the `model` topic has our key but is not a snapshot."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """`next` is the input offset to go on from, `ends` the next offset of every sink partition, `state` the fold's."""
+    """The fold's `state`, the input offset `next` at which it resumes, and the next offset of every sink partition."""
 
     next: int
     ends: dict[TP, int]
     state: bytes
 
     def encode(self) -> bytes:
-        """A line of JSON, then the state."""
+        """Encode the snapshot as a line of JSON, followed by the state."""
         header = {"next": self.next, "ends": [[tp.topic, tp.partition, end] for tp, end in self.ends.items()]}
         return orjson.dumps(header) + b"\n" + self.state
 
     @staticmethod
     def decode(value: bytes) -> "Snapshot":
-        """The reverse of `encode`. Raises NotASnapshot."""
+        """Decode the bytes of `encode`. Raises NotASnapshot if they are not a snapshot."""
         line, _, state = value.partition(b"\n")
         try:
             header = orjson.loads(line)
@@ -42,7 +42,7 @@ class Snapshot:
 
 
 async def snapshots(client: KafkaClient, prefix: str) -> AsyncIterator[bytes]:
-    """Every snapshot that is still there, undecoded, oldest first."""
+    """Yield every snapshot in the topic, undecoded, oldest first."""
     (tp,) = partitions_of(prefix, "model")
     async for record in client.read(tp, *await span(client, tp)):
         if record.key == KEY and record.value:
@@ -50,5 +50,5 @@ async def snapshots(client: KafkaClient, prefix: str) -> AsyncIterator[bytes]:
 
 
 def topic(prefix: str) -> str:
-    """Where they are written."""
+    """Return the full name of the topic that holds the snapshots."""
     return BY_NAME["model"].full_name(prefix)

@@ -75,7 +75,7 @@ def test_on_the_embedded_broker_with_a_stop_midway(tmp_path: Path) -> None:
         assert pipeline.run("ingest", str(source)).returncode == 0
         pipeline.until(lambda: pipeline.records("scored") > 0)
     with pipeline.up():
-        assert "went on from the journal" in (tmp_path / "up.log").read_text()
+        assert "resumed from the journal" in (tmp_path / "up.log").read_text()
         tell_the_story(pipeline, source, ROWS)
 
 

@@ -27,7 +27,7 @@ def pipeline(tmp_path: Path) -> Pipeline:
 
 def test_a_run_of_the_version_before_goes_on(pipeline: Pipeline) -> None:
     with pipeline.up("diversity"):
-        assert "went on from the journal" in (pipeline.directory / "up.log").read_text()
+        assert "resumed from the journal" in (pipeline.directory / "up.log").read_text()
         pipeline.until(lambda: pipeline.records("curated") + pipeline.records("rejected") >= 15)
         account = pipeline.json("ledger")
         assert account["balanced"]

@@ -83,7 +83,7 @@ async def test_the_doctor_asks_every_endpoint_that_is_named(local_model: str, tm
         (finding,) = [f for f in await examine(Settings(dir=tmp_path, endpoints=named)) if f.check == "endpoints"]
         return finding.ok, finding.found
 
-    assert await found() == (True, "none is named: `siftstream up` serves a small local model")
+    assert await found() == (True, "none is configured: `siftstream up` serves a small local model")
     assert await found(here=local_model) == (True, "here answer")
     ok, told = await found(here=local_model, gone="http://127.0.0.1:9/v1")
     assert (ok, told) == (False, "gone: http://127.0.0.1:9/v1 does not answer (ConnectError)")

@@ -1,4 +1,4 @@
-"""How language models are reached: endpoints, and the routes that lead to them. Imports no HTTP library."""
+"""The configuration of language models: endpoints, routes and budgets. Imports no HTTP library."""
 
 from dataclasses import field
 from typing import Annotated, Literal
@@ -16,23 +16,23 @@ class EndpointConfig:
     """One OpenAI-compatible endpoint. A limit of 0 is none."""
 
     url: str
-    """Up to and without ``/chat/completions``, such as ``https://api.openai.com/v1`` or ``http://gpu-1:8000/v1``."""
+    """The URL before ``/chat/completions``, such as ``https://api.openai.com/v1`` or ``http://gpu-1:8000/v1``."""
     model: str = ""
-    """The model's name there; empty asks the endpoint and takes the first that it lists."""
+    """The model's name there; if empty, the first model that the endpoint lists is used."""
     api_key_env: str = "OPENAI_API_KEY"
-    """Environment variable that holds the key; without that variable no key is sent."""
+    """Environment variable that holds the key; if it is not set, no key is sent."""
     max_tokens_key: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    """What the endpoint calls the bound of a reply; some reasoning models insist on the second name."""
+    """The endpoint's name for the bound of a reply; some reasoning models require the second one."""
     stream: bool = False
-    """Receive the reply piece by piece: a server that stalls is noticed after `read_s` and not after `total_s`."""
+    """Receive the reply piece by piece, so that a stalled server is noticed after `read_s`, not after `total_s`."""
     connect_s: AboveZero = 10.0
-    """Longest time until the connection stands."""
+    """Longest time until the connection is established."""
     read_s: AboveZero = 120.0
-    """Longest silence while a reply is awaited or received."""
+    """Longest silence before and within a reply."""
     total_s: AboveZero = 300.0
     """Longest time of one call, from the request to its last byte."""
     max_in_flight: Positive = 64
-    """Most calls at a time; the client finds out by itself how many of them the endpoint bears."""
+    """Most calls at a time; below that, the client adapts the number to the endpoint."""
     requests_per_min: AtLeastZero = 0.0
     """Rate limit of the provider, in requests."""
     input_tokens_per_min: AtLeastZero = 0.0
@@ -44,9 +44,9 @@ class EndpointConfig:
     usd_per_million_output: AtLeastZero = 0.0
     """Price of a million generated tokens."""
     budget_usd: AtLeastZero = 0.0
-    """Most money to spend here, over all runs in one directory; 0 is no limit."""
+    """Most money to spend here over the life of a run's directory; 0 is no limit."""
     budget_tokens: NotNegative = 0
-    """Most tokens to spend here, in and out together; 0 is no limit."""
+    """Most tokens to spend here, prompt and reply together; 0 is no limit."""
 
     def __post_init__(self) -> None:
         if urlsplit(self.url).scheme not in ("http", "https") or not urlsplit(self.url).netloc:
@@ -89,16 +89,17 @@ class Allowance:
     usd: AtLeastZero = 0.0
     """Money."""
     tokens: NotNegative = 0
-    """Tokens, in and out together."""
+    """Tokens, prompt and reply together."""
 
 
 @dataclass(config=CLOSED, frozen=True, slots=True, kw_only=True)
 class BudgetConfig:
-    """What may be spent over the life of a run's directory: in all, and per stage (endpoints have their own)."""
+    """The most to spend over the life of a run's directory: in total, and per stage. Endpoints have limits of their
+    own."""
 
     usd: AtLeastZero = 0.0
-    """Money in all; 0 is no limit."""
+    """Money in total; 0 is no limit."""
     tokens: NotNegative = 0
-    """Tokens in all, in and out together; 0 is no limit."""
+    """Tokens in total, prompt and reply together; 0 is no limit."""
     stages: dict[str, Allowance] = field(default_factory=dict)
     """Limits per stage: ``synthesis``, ``rewriting``, ``answering``."""

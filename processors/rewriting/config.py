@@ -1,4 +1,4 @@
-"""How rewriting is configured: apart from the rewriter, so that reading the settings loads no rules."""
+"""The configuration of rewriting, apart from the rewriter: reading the settings loads no rules."""
 
 from pathlib import Path
 
@@ -9,11 +9,11 @@ from processors.bounds import Positive
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RewritingConfig:
-    """Which rules collected records meet, and how many of them are worked on at a time."""
+    """The rules for collected records, and the number of records that are rewritten at a time."""
 
     rules: Path | None = None
-    """TOML file that replaces the shipped rules/collection.toml as a whole."""
+    """TOML file that replaces the shipped rules/collection.toml entirely."""
     operators: Path | None = None
-    """TOML file that replaces the shipped rules/operators.toml as a whole."""
+    """TOML file that replaces the shipped rules/operators.toml entirely."""
     max_in_flight: Positive = 32
-    """Records at a time, each with as many calls as it has rewrites."""
+    """Most records at a time; each needs as many calls as it has rewrites."""

@@ -1,4 +1,4 @@
-"""How scoring is configured: apart from the scorer, so that reading the settings loads no model library."""
+"""The configuration of scoring, apart from the scorer: reading the settings loads no model library."""
 
 from typing import Annotated, Literal
 
@@ -14,22 +14,23 @@ ConventionName = Literal["superfilter", "cherry", "aligned", "chat-template"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoringConfig:
-    """Which models score, and where they run."""
+    """The models that score, and the device on which they run."""
 
     model: str = CAUSAL_DEFAULT
     """``smollm2-135m``, a checkpoint folder, or a name on the hub."""
     embedder: str = EMBEDDER_DEFAULT
     """``minilm``, or a folder with ``model.onnx`` and ``tokenizer.json``."""
     convention: ConventionName = "superfilter"
-    """``superfilter``, ``cherry``, ``aligned`` or ``chat-template``: see `processors.scoring.conventions`."""
+    """The definition of IFD: see `processors.scoring.conventions`."""
     max_length: Annotated[int, Field(ge=2)] = 1024
     """Longest sequence in tokens, prompt and answer together; 1024 is Superfiltering's, 512 Cherry_LLM's."""
     dtype: DtypeName = "float32"
-    """Of weights and products; float32 equals the reference, bfloat16 is off by up to 8 percent on one sample."""
+    """The type of weights and products. float32 equals the reference; bfloat16 differs by up to 8 percent on a
+    sample."""
     cascade: bool = True
-    """With dtype float32: score in bfloat16 (float16 on a GPU) first, and in float32 only what that leaves undecided,
-    being too near to IFD 1; where the device is no faster in bfloat16, all in float32."""
+    """With dtype float32: score in bfloat16 first (float16 on a GPU), and again in float32 the samples whose IFD is too
+    near to 1 to be decided. If the device is no faster in bfloat16, all samples are scored in float32."""
     device: str = "cpu"
-    """Where the causal model runs, as torch names it; the embedder runs on the CPU."""
+    """The device of the causal model, as torch names it; the embedder runs on the CPU."""
     threads: NotNegative = 0
-    """Cores to score with, at least 1; 0 for the libraries' own choice."""
+    """Cores to score with; 0 leaves the choice to the libraries."""

@@ -1,4 +1,4 @@
-"""How prompts are synthesized."""
+"""The configuration of synthesis."""
 
 from typing import Annotated, Any, Literal
 
@@ -29,46 +29,46 @@ BLOCKED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SynthesisConfig:
-    """Self-Instruct: what is shown to the model, what is asked of it, and what is let through."""
+    """Self-Instruct: the examples shown to the model, the form of the request, and the filters of its replies."""
 
     skills: str = ""
-    """A folder of task types of your own; one of the same name replaces the shipped one. Empty is none."""
+    """A folder of task types of your own; a task type replaces the shipped one of the same name. Empty is none."""
     languages: Words = ("en",)
-    """Languages to ask for, in turn at random: ISO 639-1 codes with commas between them."""
+    """Languages to ask for, drawn at random: ISO 639-1 codes; with commas between them in an environment variable."""
     style: Style = "turns"
-    """How the model is asked: ``turns`` shows the examples as turns of a chat and gets one prompt per call, which a
-    small model understands best; ``list`` continues a numbered list (the paper's way) and ``json`` asks for JSON by
-    schema: several prompts per call for a fraction of the tokens, if the model is a strong one."""
+    """The form of the request. ``turns`` shows the examples as turns of a chat and gets one prompt per call, which
+    small models understand best. ``list`` continues a numbered list, as in the paper, and ``json`` asks for JSON by
+    schema: from a strong model, both get several prompts per call for a fraction of the tokens."""
     policy: PolicyName = "uniform"
-    """Which task types are asked for: ``uniform`` takes all alike; ``coverage`` learns from what was kept, and prefers
-    those that bring much per token where little is there."""
+    """The choice of task types. ``uniform`` draws all alike; ``coverage`` learns from decisions, and prefers task types
+    that bring many kept samples per token in regions of which little has been kept."""
     coverage_exponent: AtLeastZero = 0.5
-    """With policy ``coverage``: how much more a prompt pays where little is there. 0 asks for yield alone, which costs
-    variety; 2 asks for variety at the cost of yield."""
+    """With policy ``coverage``: the extra reward for regions of which little has been kept. 0 rewards yield alone, at
+    the cost of variety; 2 rewards variety at the cost of yield."""
     human_examples: NotNegative = 6
-    """Examples per call out of the skill library and your own seeds."""
+    """Examples per call from the skill library and your own seeds."""
     generated_examples: NotNegative = 2
-    """Examples per call out of earlier synthesis, as far as there are some; human ones fill the gap."""
+    """Examples per call from earlier synthesis; if there are too few, human ones replace them."""
     per_call: Positive = 8
-    """New prompts to ask for in one call; ``turns`` gets one."""
+    """New prompts to request in one call; with ``turns`` it is one."""
     in_flight: Positive = 4
     """Most calls at a time."""
     max_similarity: Share = 0.7
-    """ROUGE-L (F1) with any instruction of the pool from which a prompt counts as known."""
+    """ROUGE-L (F1) with an instruction of the pool from which on a prompt is rejected as too similar."""
     min_words: Positive = 4
-    """Fewest words of an instruction; two Chinese characters count as one."""
+    """Fewest words of an instruction; two Chinese characters count as one word."""
     max_words: int = 150
     """Most words of an instruction."""
     blocked: Words = BLOCKED
-    """Words that ask for what a language model cannot do; a prompt with one of them is rejected."""
+    """Words of requests that a language model cannot fulfil; a prompt with one of them is rejected."""
     max_candidates: Positive = 50
-    """`siftstream synthesize --count N` gives up after so many candidates per prompt wanted."""
+    """`siftstream synthesize --count N` gives up after this many candidates per requested prompt."""
     continuous: bool = False
-    """`siftstream up` synthesizes all the time, as ``siftstream synthesize --continuous`` does."""
+    """Whether `siftstream up` synthesizes all the time, like ``siftstream synthesize --continuous``."""
     per_minute: AtLeastZero = 0.0
     """Continuous mode: prompts to accept per minute; 0 is no limit."""
     target_lag: NotNegative = 64
-    """Continuous mode: pause while so many prompts wait for an answer; 0 is no limit."""
+    """Continuous mode: pause while this many prompts wait for an answer; 0 is no limit."""
 
     def __post_init__(self) -> None:
         if not self.languages or not LANGUAGES.issuperset(self.languages):

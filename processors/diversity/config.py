@@ -31,7 +31,7 @@ class DiversityConfig:
     0.90 a paraphrase, 0.85 the same request in other words, 0.80 the same task on another subject.
     """
     balance: Weight = 0.7
-    """Weight b of quality against novelty (1 - b), in [0, 1]."""
+    """Weight b of quality; novelty has the weight 1 - b."""
     deficit_weight: AtLeastZero = 0.1
     """Weight g of the addend for topics with few kept samples, not negative."""
     cluster_window: Positive = 128
@@ -39,19 +39,20 @@ class DiversityConfig:
     global_window: Positive = 2000
     """Last IFD values of all clusters among which a sample's IFD is ranked."""
     shrinkage: AtLeastZero = 8.0
-    """A rank in a cluster of n values weighs n / (n + shrinkage); the global rank has the rest."""
+    """The rank in a cluster of n values has the weight n / (n + shrinkage); the global rank has the rest."""
     deficit_half_life: AboveZero = 3000.0
     """After so many judged samples an earlier one counts half in the total of its topic."""
     gain_window: Positive = 1000
-    """Last gains from which the threshold is read."""
+    """Number of newest gains of which the threshold is a quantile."""
     warm_up: Positive = 30
     """Samples that are kept before gains are compared: a quantile of fewer values is noise, and a rejection is final.
     They count towards the keep rate, so later samples make up for them.
     """
     feedback_samples: AboveZero = 100.0
-    """The keep rate in effect rises by 1 / feedback_samples for every sample kept too few, and falls likewise."""
+    """The effective keep rate rises by 1 / feedback_samples for each sample kept too few, and falls for each too
+    many."""
     ring_size: Positive = 32
-    """Kept vectors remembered per cluster."""
+    """Number of kept vectors that are remembered per cluster."""
     neighbour_clusters: Positive = 3
     """A sample's nearest kept neighbour is searched in the rings of this many clusters, those nearest to it."""
     clusterer: ClustererName = "stream"

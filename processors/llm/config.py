@@ -28,7 +28,7 @@ class EndpointConfig:
     connect_s: AboveZero = 10.0
     """Longest time to connect."""
     read_s: AboveZero = 120.0
-    """Longest silence while a reply is awaited or received."""
+    """Longest silence before and within a reply."""
     total_s: AboveZero = 300.0
     """Longest time of one call, from the request to its last byte."""
     max_in_flight: Positive = 64
@@ -44,9 +44,9 @@ class EndpointConfig:
     usd_per_million_output: AtLeastZero = 0.0
     """Price of a million generated tokens."""
     budget_usd: AtLeastZero = 0.0
-    """Most money to spend here, over all runs in one directory; 0 is no limit."""
+    """Most money to spend here over the life of a run's directory; 0 is no limit."""
     budget_tokens: NotNegative = 0
-    """Most tokens to spend here, in and out together; 0 is no limit."""
+    """Most tokens to spend here, prompt and reply together; 0 is no limit."""
 
     def __post_init__(self) -> None:
         if urlsplit(self.url).scheme not in ("http", "https") or not urlsplit(self.url).netloc:
@@ -90,7 +90,7 @@ class Allowance:
     usd: AtLeastZero = 0.0
     """Money."""
     tokens: NotNegative = 0
-    """Tokens, in and out together."""
+    """Tokens, prompt and reply together."""
 
 
 @dataclass(config=CLOSED, frozen=True, slots=True, kw_only=True)
@@ -98,8 +98,8 @@ class BudgetConfig:
     """Limits on spending over the life of a run's directory: in all, and per stage (endpoints have their own)."""
 
     usd: AtLeastZero = 0.0
-    """Money in all; 0 is no limit."""
+    """Money in total; 0 is no limit."""
     tokens: NotNegative = 0
-    """Tokens in all, in and out together; 0 is no limit."""
+    """Tokens in total, prompt and reply together; 0 is no limit."""
     stages: dict[str, Allowance] = field(default_factory=dict)
     """Limits per stage: ``synthesis``, ``rewriting``, ``answering``."""

@@ -12,8 +12,8 @@ class RewritingConfig:
     """The rules for collected records, and how many records are processed at a time."""
 
     rules: Path | None = None
-    """TOML file that replaces the shipped rules/collection.toml as a whole."""
+    """TOML file that replaces the shipped rules/collection.toml entirely."""
     operators: Path | None = None
-    """TOML file that replaces the shipped rules/operators.toml as a whole."""
+    """TOML file that replaces the shipped rules/operators.toml entirely."""
     max_in_flight: Positive = 32
-    """Records at a time, each with as many calls as it has rewrites."""
+    """Most records at a time; each needs as many calls as it has rewrites."""

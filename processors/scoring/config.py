@@ -21,7 +21,7 @@ class ScoringConfig:
     embedder: str = EMBEDDER_DEFAULT
     """``minilm``, or a folder with ``model.onnx`` and ``tokenizer.json``."""
     convention: ConventionName = "superfilter"
-    """``superfilter``, ``cherry``, ``aligned`` or ``chat-template``: see `processors.scoring.conventions`."""
+    """The definition of IFD: see `processors.scoring.conventions`."""
     max_length: Annotated[int, Field(ge=2)] = 1024
     """Longest sequence in tokens, prompt and answer together; 1024 is Superfiltering's, 512 Cherry_LLM's."""
     dtype: DtypeName = "float32"
@@ -33,4 +33,4 @@ class ScoringConfig:
     device: str = "cpu"
     """The device of the causal model, as torch names it; the embedder runs on the CPU."""
     threads: NotNegative = 0
-    """Cores to score with, at least 1; 0 for the libraries' own choice."""
+    """Cores to score with; 0 leaves the choice to the libraries."""

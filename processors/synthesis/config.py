@@ -53,25 +53,25 @@ class SynthesisConfig:
     generated_examples: NotNegative = 2
     """Examples per call from earlier synthesis; human ones are used if there are too few."""
     per_call: Positive = 8
-    """New prompts to ask for in one call; ``turns`` gets one."""
+    """New prompts to request in one call; with ``turns`` it is one."""
     in_flight: Positive = 4
     """Most calls in flight at a time."""
     max_similarity: Share = 0.7
     """A prompt is known if its ROUGE-L (F1) with any instruction of the pool is at least this."""
     min_words: Positive = 4
-    """Fewest words of an instruction; two Chinese characters count as one."""
+    """Fewest words of an instruction; two Chinese characters count as one word."""
     max_words: int = 150
     """Most words of an instruction."""
     blocked: Words = BLOCKED
     """Words for tasks that a language model cannot do; a prompt with one of them is rejected."""
     max_candidates: Positive = 50
-    """`siftstream synthesize --count N` gives up after so many candidates per prompt wanted."""
+    """`siftstream synthesize --count N` gives up after this many candidates per requested prompt."""
     continuous: bool = False
-    """`siftstream up` synthesizes all the time, as ``siftstream synthesize --continuous`` does."""
+    """Whether `siftstream up` synthesizes all the time, like ``siftstream synthesize --continuous``."""
     per_minute: AtLeastZero = 0.0
     """Continuous mode: prompts to accept per minute; 0 is no limit."""
     target_lag: NotNegative = 64
-    """Continuous mode: pause while so many prompts wait for an answer; 0 is no limit."""
+    """Continuous mode: pause while this many prompts wait for an answer; 0 is no limit."""
 
     def __post_init__(self) -> None:
         if not self.languages or not LANGUAGES.issuperset(self.languages):

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 import pytest
 
@@ -25,13 +26,9 @@ MODEL_FIXTURES = {"checkpoint", "local_model", "model_cache"}
 def pytest_configure(config: pytest.Config) -> None:
     """Give the workers a directory that they share; this process may be their starter, or the only one."""
     if not hasattr(config, "workerinput"):
-        shared = shared_by_workers()
-        shared.__enter__()
-
-        def close() -> None:
-            shared.__exit__(None, None, None)
-
-        config.add_cleanup(close)
+        stack = ExitStack()
+        stack.enter_context(shared_by_workers())
+        config.add_cleanup(stack.close)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -30,6 +30,8 @@ def model_cache() -> Path:
 
 @pytest.fixture(scope="session")
 def checkpoint(model_cache: Path) -> CausalCheckpoint:
+    """The causal model; one thread, because a second one costs half as much again and other tests want the core."""
+    torch.set_num_threads(1)
     return load_causal(CAUSAL_DEFAULT, model_cache, dtype=torch.float32, device="cpu")
 
 

@@ -2,16 +2,18 @@
 
 import random
 from datetime import UTC, datetime
-from pathlib import Path
 
 import orjson
 import pytest
 
 from processors.answering.config import AnsweringConfig
 from processors.diversity.config import DiversityConfig
+from processors.embedding.embedding import Embedder
 from processors.experiment import Parts, Trial
 from processors.llm.client import Client
+from processors.models.checkpoints import CausalCheckpoint
 from processors.scoring.config import ScoringConfig
+from processors.scoring.ifd import IfdScorer
 from processors.scoring.scorer import Scorer
 from processors.skills import LIBRARY, load_skills
 from processors.synthesis.config import BLOCKED, PolicyName, SynthesisConfig
@@ -35,8 +37,8 @@ def replies(count: int) -> list[Raw]:
 
 
 @pytest.fixture(scope="module")
-def scorer(model_cache: Path) -> Scorer:
-    return Scorer.load(ScoringConfig(threads=1, cascade=False), model_cache, lambda: NOON)
+def scorer(checkpoint: CausalCheckpoint, ifd_scorer: IfdScorer, embedder: Embedder) -> Scorer:
+    return Scorer(ScoringConfig(cascade=False), ifd_scorer, checkpoint.model_hash, embedder, lambda: NOON)
 
 
 def parts(client: Client, scorer: Scorer) -> Parts:

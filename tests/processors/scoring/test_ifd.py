@@ -13,8 +13,6 @@ from schemas import Message, Prompt
 from tests.processors.conftest import alpaca
 from tests.processors.reference_ifd import reference_ifd
 
-SHORT = 48  # tokens of prompt and answer; keeps the reference loop to about a minute
-
 ROWS = [
     {"instruction": "Name the capital of France.", "input": "", "output": "The capital of France is Paris."},
     {"instruction": "Translate to French.", "input": "good morning", "output": "bonjour"},
@@ -58,12 +56,12 @@ def assert_equals_reference(
         assert (result.nll_cond, result.nll_uncond, result.ifd) == pytest.approx(expected, rel=1e-4, abs=0)
 
 
-def short_rows(checkpoint: CausalCheckpoint, name: str, count: int) -> list[dict[str, str]]:
-    """The first `count` rows of a data set that are short, and whose answer has a token to score without the prompt."""
+def short_rows(checkpoint: CausalCheckpoint, name: str, count: int, tokens: int) -> list[dict[str, str]]:
+    """The first `count` rows of at most `tokens` tokens whose answer has a token to score without the prompt."""
 
     def fits(row: dict[str, str]) -> bool:
         whole = checkpoint.tokenizer.encode(f"{row['instruction']}\n{row['input']}\n{row['output']}", verbose=False)
-        return len(whole) <= SHORT and len(checkpoint.tokenizer.encode(row["output"])) > 1
+        return len(whole) <= tokens and len(checkpoint.tokenizer.encode(row["output"])) > 1
 
     return [row for row in alpaca(name) if fits(row)][:count]
 
@@ -73,11 +71,11 @@ def test_difficult_text_scores_as_in_the_reference(checkpoint: CausalCheckpoint,
 
 
 @pytest.mark.data
-@pytest.mark.parametrize(("name", "count"), [("alpaca_en_1k.json", 60), ("alpaca_zh_1k.json", 38)])
+@pytest.mark.parametrize(("name", "count", "tokens"), [("alpaca_en_1k.json", 60, 32), ("alpaca_zh_1k.json", 38, 48)])
 def test_real_samples_score_as_in_the_reference(
-    checkpoint: CausalCheckpoint, ifd_scorer: IfdScorer, name: str, count: int
+    checkpoint: CausalCheckpoint, ifd_scorer: IfdScorer, name: str, count: int, tokens: int
 ) -> None:
-    rows = short_rows(checkpoint, name, count)
+    rows = short_rows(checkpoint, name, count, tokens)
     assert len(rows) == count
     assert_equals_reference(checkpoint, rows, ifd_scorer.score([pair(row) for row in rows]))
 

@@ -29,7 +29,7 @@ class NotLoaded(StreamsError):
 
 
 @dataclass(frozen=True, slots=True)
-class Models:
+class LanguageModels:
     """A client of all endpoints, and the routes to them."""
 
     client: Client
@@ -72,7 +72,7 @@ def routes(settings: Settings, names: list[str]) -> tuple[Route, ...]:
     return (Route(endpoints=tuple(names), max_tokens=_LOCAL_MAX_TOKENS),)
 
 
-async def connect(settings: Settings) -> Models:
+async def connect(settings: Settings) -> LanguageModels:
     """Return the models for a stage; their client lives until ``client.aclose()`` or the end of the process.
 
     Waits for the local model if that is the one in use. Raises `NotLoaded` and `BadSettings`.
@@ -85,7 +85,7 @@ async def connect(settings: Settings) -> Models:
     budget = Budget(place / "budget.sqlite", settings.budget, found)
     size = settings.llm.cache_mib * 1024 * 1024
     cache = ResponseCache(place / "cache.sqlite", size) if size else None
-    return Models(Client(found, api_keys(found), budget=budget, cache=cache), routes(settings, list(found)))
+    return LanguageModels(Client(found, api_keys(found), budget=budget, cache=cache), routes(settings, list(found)))
 
 
 async def until_loaded(url: str, within_s: float = LOADED_WITHIN_S) -> None:
@@ -126,7 +126,7 @@ async def answers(client: httpx.AsyncClient, url: str) -> bool:
 
 
 @asynccontextmanager
-async def open_models(settings: Settings) -> AsyncIterator[Models]:
+async def open_models(settings: Settings) -> AsyncIterator[LanguageModels]:
     """Open the models as `connect` does, and close them at the end of the block."""
     models = await connect(settings)
     try:

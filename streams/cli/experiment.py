@@ -14,7 +14,7 @@ from processors.errors import ProcessorError
 from processors.skills import LIBRARY
 from processors.synthesis.config import PolicyName
 from streams.cli.common import Options, command, console, errors, json_option, show_json, table
-from streams.language_models import Models
+from streams.language_models import LanguageModels
 from streams.processes.on_demand import models_on_demand
 from streams.settings import Settings
 from streams.sources import seeds
@@ -61,7 +61,7 @@ async def experiment(options: Options, tokens: int, policies: tuple[PolicyName, 
     _show([trial.data() for trial in trials], as_json)
 
 
-def _parts(settings: Settings, models: Models) -> "Parts":
+def _parts(settings: Settings, models: LanguageModels) -> "Parts":
     from processors.experiment import Parts
     from processors.scoring.scorer import Scorer  # torch and transformers: seconds, and `--help` needs none of them
     from streams.stages.diversity import load_seeds

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 
-class Record(Protocol):
+class ConsumedRecord(Protocol):
     """The fields of a consumed record (aiokafka's ConsumerRecord) that the delivery path reads."""
 
     topic: str
@@ -28,7 +28,7 @@ class Delivery:
 
     __slots__ = ("_tracker", "acked", "record", "since", "started")
 
-    def __init__(self, record: Record, tracker: "OffsetTracker") -> None:
+    def __init__(self, record: ConsumedRecord, tracker: "OffsetTracker") -> None:
         self.record = record
         self.since = 0.0
         self.started = False
@@ -65,7 +65,7 @@ class OffsetTracker:
         self._open: deque[Delivery] = deque()
         self._next: int | None = None
 
-    def deliver(self, record: Record) -> Delivery:
+    def deliver(self, record: ConsumedRecord) -> Delivery:
         """Register a record that is handed to a stage. Records come in offset order; offsets may have gaps."""
         if self._next is not None and record.offset < self._next:
             raise ValueError(f"offset {record.offset} after {self._next - 1}: records must be delivered in order")

@@ -9,7 +9,7 @@ import httpx
 
 from streams.embedded.local_model import served
 from streams.kafka.connection import Connection
-from streams.language_models import Models, answers, open_models
+from streams.language_models import LanguageModels, answers, open_models
 from streams.processes.child_process import Say
 from streams.processes.supervisor import running
 from streams.rundir import NoBroker, RunDir, find
@@ -39,7 +39,7 @@ async def run_on_demand(
 
 
 @asynccontextmanager
-async def models_on_demand(settings: Settings) -> AsyncIterator[Models]:
+async def models_on_demand(settings: Settings) -> AsyncIterator[LanguageModels]:
     """Yield the models of the settings; if none answers, serve the local model until the end of the block."""
     with ExitStack() as stack:
         if await _without_model(settings):

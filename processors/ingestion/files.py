@@ -4,16 +4,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-KINDS = {
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "json",
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".parquet": "parquet",
-    ".arrow": "arrow",
-}
-SUPPORTED = "JSON Lines (.jsonl, .ndjson), JSON (.json), .csv and .tsv, each also .gz; .parquet; .arrow"
+from processors.ingestion.formats import BY_SUFFIX, JSON, Format, TextFormat, supported
 
 _BOOKKEEPING = {"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json", "manifest.json"}
 
@@ -28,7 +19,7 @@ class SourceFile:
 
     path: Path
     name: str
-    kind: str
+    format: Format
     gzipped: bool
     size: int
 
@@ -53,7 +44,7 @@ def list_files(path: Path) -> Listing:
     read as a Hugging Face data set: bookkeeping, caches, cards and hidden files are skipped.
     """
     if not path.is_dir():
-        return Listing(files=(_source_file(path, path.name, *_kind(path)),))
+        return Listing(files=(_source_file(path, path.name, *_format(path)),))
     files, skipped = [], []
     for found in sorted(path.rglob("*")):
         name = found.relative_to(path)
@@ -63,7 +54,9 @@ def list_files(path: Path) -> Listing:
             skipped.append((name.as_posix(), reason))
             continue
         with suppress(FileNotFoundError):  # deleted since it was listed
-            files.append(_source_file(found, name.as_posix(), *_kind_by_name(found)))
+            format, gzipped = _by_name(found)
+            assert format is not None
+            files.append(_source_file(found, name.as_posix(), format, gzipped))
     return Listing(files=tuple(files), skipped=tuple(skipped))
 
 
@@ -74,30 +67,30 @@ def _reason_to_skip(name: PurePath) -> str:
         return "bookkeeping of a data set"
     if name.name.startswith("cache-") and name.suffix == ".arrow":
         return "a cache of the datasets library"
-    kind, gzipped = _kind_by_name(name)
-    if not kind or (gzipped and kind in ("parquet", "arrow")):
+    found, gzipped = _by_name(name)
+    if not found or (gzipped and not isinstance(found, TextFormat)):
         return "unsupported format"
     return ""
 
 
-def _kind_by_name(name: PurePath) -> tuple[str, bool]:
+def _by_name(name: PurePath) -> tuple[Format | None, bool]:
     plain = name.name.lower()
     gzipped = plain.endswith(".gz")
-    return KINDS.get(PurePath(plain.removesuffix(".gz")).suffix, ""), gzipped
+    return BY_SUFFIX.get(PurePath(plain.removesuffix(".gz")).suffix), gzipped
 
 
-def _kind(path: Path) -> tuple[str, bool]:
-    kind, gzipped = _kind_by_name(path)
-    if kind and not (gzipped and kind in ("parquet", "arrow")):
-        return kind, gzipped
+def _format(path: Path) -> tuple[Format, bool]:
+    found, gzipped = _by_name(path)
+    if found and (isinstance(found, TextFormat) or not gzipped):
+        return found, gzipped
     with path.open("rb") as file:
         head = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
     if head[:1] in (b"{", b"["):
-        return "json", False
-    raise UnknownFormat(f"{path.name}: unsupported format; supported are {SUPPORTED}")
+        return JSON, False
+    raise UnknownFormat(f"{path.name}: unsupported format; supported are {supported()}")
 
 
-def _source_file(path: Path, name: str, kind: str, gzipped: bool) -> SourceFile:
+def _source_file(path: Path, name: str, format: Format, gzipped: bool) -> SourceFile:
     # Messages show the name, so it must be valid UTF-8.
     shown = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return SourceFile(path=path, name=shown, kind=kind, gzipped=gzipped, size=path.stat().st_size)
+    return SourceFile(path=path, name=shown, format=format, gzipped=gzipped, size=path.stat().st_size)

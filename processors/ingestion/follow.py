@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from processors.ingestion.files import SourceFile, list_files
+from processors.ingestion.formats import TextFormat
 from processors.ingestion.lines import LineSplitter
 from processors.ingestion.readers import CHUNK_BYTES, read_file
 from processors.ingestion.rows import Row
@@ -29,7 +30,7 @@ def follow_rows(path: Path, note: Note) -> Iterator[Row | None]:
             del followers[gone]
         for file in files:
             if file.path not in followers:
-                followers[file.path] = _Tail(note) if file.kind == "jsonl" and not file.gzipped else _Whole()
+                followers[file.path] = _Tail(note) if _grows(file) else _Whole()
             try:
                 yield from followers[file.path].rows(file)
             except FileNotFoundError:  # deleted since it was listed; the next pass forgets it
@@ -42,6 +43,10 @@ def _files(path: Path) -> tuple[SourceFile, ...]:
         return list_files(path).files
     except FileNotFoundError:  # does not exist yet
         return ()
+
+
+def _grows(file: SourceFile) -> bool:
+    return isinstance(file.format, TextFormat) and file.format.growing and not file.gzipped
 
 
 class _Tail:

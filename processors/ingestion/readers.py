@@ -9,10 +9,10 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from processors.ingestion.columnar import arrow_rows, parquet_rows
 from processors.ingestion.files import Listing, SourceFile, list_files
+from processors.ingestion.formats import ColumnarFormat
 from processors.ingestion.rows import Row, UnreadableFile
-from processors.ingestion.text import delimited_rows, json_rows, jsonl_rows
+from processors.ingestion.text import jsonl_rows
 
 CHUNK_BYTES = 256 * 1024
 
@@ -69,16 +69,9 @@ class _Meter:
 
 
 def _rows(file: SourceFile, at: Callable[[int], None]) -> Iterator[Row]:
-    if file.kind == "parquet":
-        return parquet_rows(file.name, file.path, at)
-    if file.kind == "arrow":
-        return arrow_rows(file.name, file.path, at)
-    chunks = _utf8(_chunks(file, at))
-    if file.kind == "jsonl":
-        return jsonl_rows(file.name, chunks)
-    if file.kind == "json":
-        return json_rows(file.name, chunks)
-    return delimited_rows(file.name, chunks, "\t" if file.kind == "tsv" else ",")
+    if isinstance(file.format, ColumnarFormat):
+        return file.format.rows(file.name, file.path, at)
+    return file.format.rows(file.name, _utf8(_chunks(file, at)))
 
 
 def _chunks(file: SourceFile, at: Callable[[int], None]) -> Iterator[bytes]:

@@ -41,7 +41,7 @@ def _draw_ends(axes: Any, samples: Sequence[Sample], dead: int) -> None:
     bars = axes.barh(names, counts, color=[CURATED] + [REJECTED] * (len(rows) - 1))
     axes.bar_label(bars, padding=3)
     axes.invert_yaxis()
-    axes.set_title(f"What came of {len(samples) + dead} samples")
+    axes.set_title(f"{len(samples) + dead} samples by outcome")
     axes.spines[["top", "right"]].set_visible(False)
 
 
@@ -52,7 +52,7 @@ def _draw_spread(axes: Any, samples: Sequence[Sample]) -> None:
     axes.hist(np.clip(every, 0.0, 1.5), edges, color=REJECTED, label="all")
     axes.hist(np.clip(kept, 0.0, 1.5), edges, color=CURATED, label="curated")
     axes.axvline(1.0, color="black", linewidth=0.8, linestyle=":")
-    axes.set_title("IFD: from 1 the instruction does not help")
+    axes.set_title("IFD: at 1 or more the instruction does not help")
     axes.set_xlabel("IFD (1.5: that much or more)")
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)

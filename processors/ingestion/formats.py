@@ -1,0 +1,56 @@
+"""The file formats that are read, as one table: to add a format is one row."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from processors.ingestion.columnar import Position, arrow_rows, parquet_rows
+from processors.ingestion.rows import Row
+from processors.ingestion.text import delimited_rows, json_rows, jsonl_rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextFormat:
+    """A format of UTF-8 text, gzipped or not: its suffixes, and its rows out of a source's name and chunks of bytes.
+
+    The rows of a `growing` format can be read while its file grows, line by line.
+    """
+
+    suffixes: tuple[str, ...]
+    rows: Callable[[str, Iterator[bytes]], Iterator[Row]]
+    growing: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnarFormat:
+    """A format with a compression of its own: its suffixes, and its rows out of a source's name and its path.
+
+    `rows` calls the last argument with the number of bytes read so far.
+    """
+
+    suffixes: tuple[str, ...]
+    rows: Callable[[str, Path, Position], Iterator[Row]]
+
+
+Format = TextFormat | ColumnarFormat
+
+JSON = TextFormat(suffixes=(".json",), rows=json_rows)
+
+FORMATS: tuple[Format, ...] = (
+    TextFormat(suffixes=(".jsonl", ".ndjson"), rows=jsonl_rows, growing=True),
+    JSON,
+    TextFormat(suffixes=(".csv",), rows=partial(delimited_rows, delimiter=",")),
+    TextFormat(suffixes=(".tsv",), rows=partial(delimited_rows, delimiter="\t")),
+    ColumnarFormat(suffixes=(".parquet",), rows=parquet_rows),
+    ColumnarFormat(suffixes=(".arrow",), rows=arrow_rows),
+)
+
+BY_SUFFIX: Mapping[str, Format] = {suffix: each for each in FORMATS for suffix in each.suffixes}
+
+
+def supported() -> str:
+    """Return the suffixes as a person reads them."""
+    text = [suffix for suffix, each in BY_SUFFIX.items() if isinstance(each, TextFormat)]
+    columnar = [suffix for suffix, each in BY_SUFFIX.items() if isinstance(each, ColumnarFormat)]
+    return f"{', '.join(text)}, each also with .gz; {', '.join(columnar)}"

@@ -9,6 +9,6 @@ from streams.embedded.local_model import LocalModelConfig, served
 
 @pytest.fixture(scope="session")
 def local_model() -> Iterator[str]:
-    """Its base url, up to ``/v1``."""
+    """Return its base URL, up to ``/v1``."""
     with served(LocalModelConfig(slots=4, threads=1)) as url:
         yield url

@@ -16,7 +16,7 @@ from streams.cli import COMMANDS, main
 from tests import settings_reference
 from tests.paths import REPOSITORY
 
-# The changelog is left out: it may name what was there once.
+# The changelog is left out: it may name files and options of earlier versions.
 PLACES = ("*.md", "docs/*.md", "examples/*.md", "benchmarks/*.md")
 FILES = sorted(file for place in PLACES for file in REPOSITORY.glob(place) if file.name != "CHANGELOG.md")
 TEXTS = {file.relative_to(REPOSITORY).as_posix(): file.read_text("utf-8") for file in FILES}

@@ -20,7 +20,7 @@ FILES = sorted(file for layer in ("streams", "processors", "schemas") for file i
 
 
 def violations(source: str, layer: str) -> list[str]:
-    """What `source`, as a file of `layer`, imports or reads that this layer must not, with line numbers."""
+    """Return the names that `source`, as a file of `layer`, imports or reads and must not, with line numbers."""
     tree = ast.parse(source)
     found = [
         f"line {line}: {layer} must not import {module}"

@@ -1,4 +1,4 @@
-"""The benchmark of online diversity runs on small inputs, and its figures are what they are called."""
+"""The benchmark of online diversity runs on small inputs, and its figures have the right names."""
 
 import numpy as np
 import pytest

@@ -19,7 +19,7 @@ async def test_a_small_run_gives_every_figure(embedded: Connection) -> None:
 
 
 def test_a_ratio_is_the_median_over_neighbours() -> None:
-    """A machine that is slow in one round slows both of its runs, and the ratio does not see it."""
+    """If a machine is slow in one round, both runs of that round are slow, and the ratio is not affected."""
 
     def runs(*cpu_s: float) -> list[Figures]:
         return [Figures(cpu_s=s, wall_s=2 * s, process_cpu_s=3 * s) for s in cpu_s]

@@ -29,7 +29,7 @@ from streams.stages.diversity import DiversityWork
 from streams.topics.table import TopicName
 from tests.streams.staged_work import Concurrently, InBatches, index_of, passed_on
 
-# Name of the point: whose method, and whether to die before it runs or after it has run.
+# Name of the point: the class and method, and whether to die before or after the call.
 POINTS: dict[str, tuple[type, str, str]] = {
     "before the record begins": (Delivery, "start", "before"),
     "after the work, before the send": (Outcomes, "complete_all", "before"),
@@ -79,7 +79,7 @@ def arm(point: str, nth: int) -> None:
 
 
 def outputs(sample: Sample) -> list[Output]:
-    """Every tenth record is invalid data."""
+    """Refuse every tenth record as invalid data."""
     from processors.errors import InvalidSample
 
     if index_of(sample) % 10 == 9:
@@ -88,13 +88,13 @@ def outputs(sample: Sample) -> list[Output]:
 
 
 async def out_of_order(sample: Sample) -> list[Output]:
-    """The head of each hundred is slow, the others overtake it."""
+    """Delay the first record of every hundred, so that the others overtake it."""
     await asyncio.sleep(0.3 if index_of(sample) % 100 == 0 else 0.005)
     return outputs(sample)
 
 
 async def load(context: Context) -> Any:
-    """The work named on the command line."""
+    """Return the work named on the command line."""
     kind = sys.argv[5]
     if kind == "diversity":
         context.directory.mkdir(parents=True, exist_ok=True)

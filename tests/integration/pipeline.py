@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class Pipeline:
-    """One run's directory and its commands. On a Kafka every command gets its address and credentials by settings."""
+    """One run's directory and its commands. On a Kafka, each command gets address and credentials from the settings."""
 
     def __init__(self, directory: Path, kafka: Connection | None = None, prefix: str = "sift", **settings: str) -> None:
         self.directory = directory
@@ -43,24 +43,24 @@ class Pipeline:
         return self._up.pid
 
     def command(self, *words: str) -> list[str]:
-        """The command line of `siftstream words…`."""
+        """Return the command line of `siftstream words…`."""
         return [sys.executable, "-m", "streams.cli", *words]
 
     def run(self, *words: str, timeout_s: float = 90.0, **options: Any) -> "subprocess.CompletedProcess[str]":
-        """Run a command to its end."""
+        """Run a command to its end; return its output."""
         return subprocess.run(
             self.command(*words), env=self._environment, capture_output=True, text=True, timeout=timeout_s, **options
         )
 
     def json(self, *words: str) -> Any:
-        """The document that a command prints with ``--json``."""
+        """Return the document that a command prints with ``--json``."""
         done = self.run(*words, "--json")
         assert done.stdout, f"{words} ended with {done.returncode}: {done.stderr}"
         return json.loads(done.stdout)
 
     @contextmanager
     def up(self, *stages: str) -> Iterator[None]:
-        """`siftstream up` in the background; stopped with Ctrl-C's signal, and it must end with exit code 0.
+        """Run `siftstream up` in the background; stop it with SIGINT and require exit code 0.
 
         Without names it runs the stages that need no language model.
         """
@@ -80,7 +80,7 @@ class Pipeline:
             self._up.wait(10)
 
     def processes(self) -> list[int]:
-        """Every process of this run but `up` itself: those whose environment names its directory."""
+        """Return every process of this run except `up` itself: those whose environment names its directory."""
         wanted = f"SIFT_DIR={self._environment['SIFT_DIR']}".encode()
         ours = {os.getpid(), self._up.pid if self._up else 0}
         found = []
@@ -92,11 +92,11 @@ class Pipeline:
         return found
 
     def workers(self, stage: str) -> list[int]:
-        """The running worker processes of a stage."""
+        """Return the running worker processes of a stage."""
         return [pid for pid in self.processes() if f"worker\0{stage}\0" in _cmdline(pid)]
 
     def until(self, condition: Callable[[], bool], timeout_s: float = 150.0) -> None:
-        """Wait for a condition; fail with the end of the log where it does not come."""
+        """Wait for a condition; if it does not come true, fail with the end of the log."""
         deadline = time.monotonic() + timeout_s
         while not condition():
             log = self.directory / "up.log"
@@ -105,17 +105,17 @@ class Pipeline:
             time.sleep(0.5)
 
     def records(self, name: str) -> int:
-        """Records in a topic; -1 while nobody answers."""
+        """Return the number of records in a topic; -1 while no broker answers."""
         now = self._ask(lambda client: status.take(client, self._prefix))
         return now.records(name) if now else -1
 
     def lag(self) -> int:
-        """Records that wait at any stage; -1 while nobody answers."""
+        """Return the number of records that wait at any stage; -1 while no broker answers."""
         now = self._ask(lambda client: status.take(client, self._prefix))
         return now.lag if now else -1
 
     def settled(self, count: int) -> bool:
-        """Whether `count` identities came in, none is pending, and no stage has anything left to do."""
+        """Tell whether `count` identities came in, none is pending, and no stage has work left."""
         now = self._ask(lambda client: status.take(client, self._prefix))
         if now is None or now.lag:
             return False
@@ -123,7 +123,7 @@ class Pipeline:
         return account is not None and account.total == count and not account.pending
 
     def _ask(self, question: Callable[[KafkaClient], Awaitable[T]]) -> T | None:
-        """Ask the broker from here: a command of its own for every look would take the workers' processor time."""
+        """Ask the broker from this process: a command for every look would take processor time from the workers."""
 
         async def ask() -> T | None:
             run = RunDir(Path(self._environment["SIFT_DIR"]))
@@ -139,7 +139,7 @@ class Pipeline:
 
 
 def kill(pids: Iterable[int]) -> None:
-    """kill -9. Workers end by themselves when `up` has died, and may be gone before it is their turn."""
+    """Kill processes with SIGKILL. Workers end by themselves when `up` has died, so some may be gone already."""
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

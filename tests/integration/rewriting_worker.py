@@ -1,4 +1,4 @@
-"""The rewriting worker as a process of its own, which can be told to kill itself (see `killed_worker`).
+"""The rewriting worker in its own process, which can be told to kill itself (see `killed_worker`).
 
 ``python -m tests.integration.rewriting_worker SETTINGS BOOTSTRAP embedded|kafka POINT NTH``
 """

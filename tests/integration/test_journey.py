@@ -1,7 +1,7 @@
-"""The journey with real models, as a person runs it: `up` in one terminal, everything else in another.
+"""The flow with real models, as a person runs it: `up` in one terminal, all other commands in another.
 
-The readable form of what this project promises: what goes in ends as curated, rejected or dead, exactly, whatever is
-killed or stopped on the way.
+The readable form of this project's promise: every input ends as exactly one of curated, rejected or dead, even if
+processes are killed or stopped on the way.
 """
 
 from pathlib import Path
@@ -22,7 +22,7 @@ ROWS = 16
 
 
 def rows() -> list[dict[str, str]]:
-    """Real rows: the shortest of the skill library, so that scoring them takes seconds."""
+    """Return real rows: the shortest of the skill library, so that scoring them takes seconds."""
 
     def length(row: dict[str, str]) -> int:
         return len((row["instruction"] + row["input"] + row["output"]).encode())
@@ -36,7 +36,7 @@ def write(path: Path, rows: list[dict[str, str]]) -> Path:
 
 
 def check_the_end(pipeline: Pipeline, samples: int) -> None:
-    """The account is exact, and curated holds each id once."""
+    """Check that the ledger is exact and that `curated` holds each id once."""
     account = pipeline.json("ledger")
     assert account["balanced"]
     assert account["in"] == samples
@@ -46,7 +46,7 @@ def check_the_end(pipeline: Pipeline, samples: int) -> None:
 
 
 def tell_the_story(pipeline: Pipeline, source: Path, samples: int) -> None:
-    """From a file to a data set, with everything a person may ask on the way."""
+    """From a file to a data set, with every command that a person may use on the way."""
     with source.open("ab") as file:
         file.write(b'{"broken": \n')
     first = pipeline.run("ingest", str(source))
@@ -103,7 +103,7 @@ def test_on_a_real_kafka_with_sasl_over_tls(tmp_path: Path) -> None:
 
 
 def killed_under_way(pipeline: Pipeline, source: Path) -> None:
-    """Feed, kill each stage's worker once, and then everything at once."""
+    """Feed rows, kill each stage's worker once, and then kill all processes together."""
     with pipeline.up():
         assert pipeline.run("ingest", str(source)).returncode == 0
         for stage, least in (("scoring", 3), ("diversity", 6)):
@@ -123,7 +123,7 @@ def test_stages_killed_under_way_and_everything_killed_at_once(tmp_path: Path) -
 
 
 def test_prompts_are_synthesized_rewritten_and_answered_by_a_real_model(tmp_path: Path) -> None:
-    """Each of the three ways by which a prompt comes, up to its end."""
+    """Send a prompt by each of the three ways, and follow it to its end."""
     pipeline = Pipeline(tmp_path, SIFT_LOCAL_MODEL_THREADS="1")
     bare = [{key: row[key] for key in ("instruction", "language")} for row in rows()[:4]]
     with pipeline.up(*BY_NAME):

@@ -1,4 +1,4 @@
-"""kill -9 at every point between a consumed record and its ack: nothing is lost, and the decided stand once."""
+"""kill -9 at every point between a consumed record and its ack: no record is lost, and each decision is stored once."""
 
 import asyncio
 import base64
@@ -40,7 +40,7 @@ RECORDS = 300
 
 
 async def start(directory: Path, broker: Connection, *words: str) -> asyncio.subprocess.Process:
-    """A worker process; `words` are prefix, work, point and nth passage."""
+    """Start a worker process; `words` are prefix, work, point and nth passage."""
     kind = "embedded" if broker.embedded else "kafka"
     command = [sys.executable, "-m", "tests.integration.killed_worker", str(directory), broker.bootstrap, kind, *words]
     with (directory.parent / f"{directory.name}.log").open("ab") as log:
@@ -54,7 +54,7 @@ async def committed_all(client: KafkaClient, prefix: str, group: str, name: Topi
 
 
 async def killed_and_restarted(directory: Path, broker: Connection, prefix: str, work: str, point: str) -> None:
-    """Run until it kills itself at the point, then once more undisturbed until all is committed."""
+    """Run a worker until it kills itself at the point, then another until all records are committed."""
     group = "diversity" if work == "diversity" else "copy"
     name: TopicName = "scored" if work == "diversity" else "answers"
     nth = "1" if point == "during recovery" else str(random.Random(point + work).randint(2, 4))
@@ -88,7 +88,7 @@ async def test_nothing_is_lost(broker: Connection, prefix: str, tmp_path: Path, 
 
 
 def scored(index: int) -> Sample:
-    """A sample as scoring leaves it, with a made-up vector near one of twelve topics."""
+    """Return a sample as scoring leaves it, with an invented vector near one of twelve topics."""
     rng = np.random.default_rng(index)
     vector = np.zeros(384)
     vector[index % 12] = 1.0
@@ -116,7 +116,7 @@ def scored(index: int) -> Sample:
 
 
 async def decisions(client: KafkaClient, prefix: str) -> Counter[tuple[str, bytes]]:
-    """Every record of both sinks, byte for byte."""
+    """Return every record of both sinks, byte for byte."""
     return Counter(
         [
             (name, encode(sample))
@@ -130,7 +130,7 @@ async def decisions(client: KafkaClient, prefix: str) -> Counter[tuple[str, byte
 async def test_decisions_are_those_of_an_undisturbed_run_and_stand_once(
     broker: Connection, prefix: str, tmp_path: Path
 ) -> None:
-    # Some come twice: a repeated id is decided about once.
+    # Some ids repeat; each id is decided about once.
     inputs = [scored(i) for i in range(RECORDS)] + [scored(i) for i in range(0, RECORDS, 7)]
 
     async def run(name: str, point: str) -> Counter[tuple[str, bytes]]:
@@ -179,7 +179,7 @@ async def test_a_stage_that_is_killed_again_and_again_decides_as_one_that_never_
 
 
 async def decided_here(client: KafkaClient, prefix: str) -> Counter[tuple[str, bytes]]:
-    """What a fold in this process decides about the same records: no stage, no broker's output, no crash."""
+    """Return the decisions that a fold in this process makes on the same records, without stage, broker or crash."""
     fold = Diversity(seen=SeenIds(":memory:"))
     found: Counter[tuple[str, bytes]] = Counter()
     async for _, record in records(client, prefix, "scored"):

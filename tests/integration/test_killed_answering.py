@@ -1,4 +1,4 @@
-"""kill -9 of the answering stage: nothing is lost, and no more is paid for twice than was in flight."""
+"""kill -9 of the answering stage: no record is lost, and only calls in flight are paid for twice."""
 
 import asyncio
 import random
@@ -48,13 +48,13 @@ def no_worker_outlives_its_test() -> Iterator[None]:
 
 
 def prompts(count: int) -> list[Sample]:
-    """Prompts that no two requests share."""
+    """Return prompts such that no two requests are equal."""
     made = [Prompt(instruction=f"{SECRET} {number}") for number in range(count)]
     return [Sample(sample_id=sample_id(prompt), prompt=prompt, language="en") for prompt in made]
 
 
 def written(directory: Path, broker: Connection, prefix: str, url: str, *, in_flight: int, more: str = "") -> Path:
-    """The settings of a run that answers by the endpoint at `url`, at most `in_flight` calls at a time."""
+    """Return the settings of a run with the endpoint at `url` and at most `in_flight` calls at a time."""
     directory.mkdir()
     file = directory / "siftstream.toml"
     file.write_text(
@@ -78,7 +78,7 @@ def written(directory: Path, broker: Connection, prefix: str, url: str, *, in_fl
 async def start(
     file: Path, broker: Connection, monkeypatch: pytest.MonkeyPatch, point: str = "none", nth: int = 0
 ) -> asyncio.subprocess.Process:
-    """A worker process; its log is beside the settings."""
+    """Start a worker process; its log is next to the settings."""
     monkeypatch.setenv("SIFT_TEST_KEY", KEY)
     kind = "embedded" if broker.embedded else "kafka"
     command = [sys.executable, "-m", "tests.integration.answering_worker", str(file), broker.bootstrap, kind]
@@ -99,12 +99,12 @@ async def until_answered(broker: Connection, prefix: str) -> None:
 
 
 def asked(server: StagedServer) -> Counter[tuple[str, Any]]:
-    """How often each request came: by the user's turn and the seed."""
+    """Count the requests, by the user's turn and the seed."""
     return Counter((body["messages"][-1]["content"], body["seed"]) for _, body in server.requests)
 
 
 def repeated(server: StagedServer) -> int:
-    """Calls beyond the first of each request."""
+    """Count the calls beyond the first of each request."""
     calls = asked(server)
     return calls.total() - len(calls)
 
@@ -152,7 +152,7 @@ async def test_kill_9_with_200_calls_in_flight(
 async def test_kill_9_at_every_point_between_a_call_and_its_ack(
     broker: Connection, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two answers to each prompt: both stand, whichever of the calls and sends was under way."""
+    """Two answers to each prompt: both are stored, no matter which calls and sends were under way."""
 
     async def at(index: int, point: str) -> None:
         mine, samples = f"{prefix}{index}", prompts(40)
@@ -223,7 +223,7 @@ async def test_a_budget_holds_across_a_kill_and_a_raise_lets_the_stage_go_on_by_
 
 
 def quoting(status: int, prompt: str) -> Raw:
-    """A server that puts what it was sent into its error, as many do."""
+    """A server that puts the request into its error, as many do."""
     text = f'{{"error": {{"message": "cannot serve {prompt} for Bearer {KEY}", "code": null}}}}'
     return Raw(status=status, body=text.encode())
 
@@ -244,7 +244,7 @@ async def test_neither_key_nor_prompt_nor_answer_is_ever_logged(
         assert {headers["authorization"] for headers, _ in server.requests} == {f"Bearer {KEY}"}
     async with KafkaClient(embedded) as client:
         dead = [letter for letter, _ in await letters(client, prefix)]
-    assert len(dead) >= 4  # those that the endpoint refused
+    assert len(dead) >= 4  # the records that the endpoint refused
     log = (tmp_path / "run" / "worker.log").read_text()
     assert "dead letter" in log
     for planted in (KEY, SECRET, "xyzzy", "Water boils"):

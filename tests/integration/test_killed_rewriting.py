@@ -34,13 +34,13 @@ SAMPLES = [collected(f"Name {number} birds." if number % 3 else f"Sing {number}.
 
 
 def made_of(sample: Sample) -> set[str]:
-    """The ids that one record ends as: its own, and those of its rewrites."""
+    """Return the ids of the samples made from one record: its own, and those of its rewrites."""
     numbers = ("1", "2") if "birds" in sample.prompt.instruction else ()
     return {sample.sample_id, *(derived_id(sample.sample_id, "rewriting", "shout", number) for number in numbers)}
 
 
 def written(directory: Path, broker: Connection, prefix: str, url: str) -> Path:
-    """The settings of a run that rewrites by the endpoint at `url`."""
+    """Return the settings of a run that rewrites with the endpoint at `url`."""
     directory.mkdir()
     (directory / "rules.toml").write_text(RULES + REST)
     (directory / "operators.toml").write_text(SHOUT)
@@ -63,7 +63,7 @@ def written(directory: Path, broker: Connection, prefix: str, url: str) -> Path:
 
 
 async def start(file: Path, broker: Connection, point: str = "none", nth: int = 0) -> asyncio.subprocess.Process:
-    """A worker process; its log is beside the settings."""
+    """Start a worker process; its log is next to the settings."""
     kind = "embedded" if broker.embedded else "kafka"
     command = [sys.executable, "-m", "tests.integration.rewriting_worker", str(file), broker.bootstrap, kind]
     with (file.parent / "worker.log").open("ab") as log:

@@ -1,4 +1,4 @@
-"""The broker goes away and comes back: the stages hold on to what they have and go on by themselves."""
+"""The broker fails and recovers: the stages keep their records and resume by themselves."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.kafka
 async def worker(
     directory: Path, kafka: Connection, prefix: str, work: str
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A worker that must live through the block and drain at its end."""
+    """Run a worker that must survive the block and drain at its end."""
     process = await start(directory, kafka, prefix, work, "none", "0")
     try:
         yield process

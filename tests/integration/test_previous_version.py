@@ -14,7 +14,7 @@ from tests.integration.pipeline import Pipeline
 from tests.integration.test_journey import rows, write
 
 RUN = Path(__file__).parent / "golden" / "run_before_layout.tar.xz"
-# What the golden run was made with; its snapshot has room for eight clusters.
+# The settings of the golden run; its snapshot has room for eight clusters.
 SETTINGS = {"SIFT_DIVERSITY_MAX_CLUSTERS": "8", "SIFT_SNAPSHOT_EVERY_EVENTS": "4", "SIFT_DIVERSITY_WARM_UP": "4"}
 
 

@@ -15,7 +15,7 @@ from tests.paths import DATA
 
 
 def alpaca(name: str, count: int | None = None) -> list[dict[str, str]]:
-    """The first `count` rows of an Alpaca file of the shared data; skips the test where there is none."""
+    """Return the first `count` rows of an Alpaca file of the shared data; skip the test if the file is missing."""
     file = DATA / name
     if not file.exists():
         pytest.skip(f"the shared data set {name} is not there")

@@ -1,4 +1,4 @@
-"""``python -m tests.processors.flat_memory COUNT DIRECTORY``: decide COUNT made-up samples, tell the memory on the way.
+"""``python -m tests.processors.flat_memory COUNT DIRECTORY``: decide COUNT invented samples, and print the memory used.
 
 Prints a line of JSON for each tenth: decisions so far, resident memory in MiB, bytes of a snapshot.
 """
@@ -20,7 +20,7 @@ DIMS, CHUNK = 16, 10_000
 
 
 def samples(count: int) -> Iterator[Sample]:
-    """Vectors without any order: clusters open, fill, go stale and are used again."""
+    """Yield vectors without any order: clusters open, fill, go stale and are reused."""
     draw = np.random.default_rng(0)
     for first in range(0, count, CHUNK):
         middle = draw.standard_normal(DIMS)  # the stream drifts
@@ -32,7 +32,7 @@ def samples(count: int) -> Iterator[Sample]:
 
 
 def resident_mib() -> float:
-    """Resident memory of this process."""
+    """Return the resident memory of this process."""
     pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
     return pages * 4096 / 2**20
 

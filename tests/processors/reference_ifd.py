@@ -11,7 +11,7 @@ import torch
 
 
 def reference_ifd(model: Any, tokenizer: Any, row: dict[str, str], max_length: int) -> tuple[float, float, float]:
-    """(nll_cond, nll_uncond, ifd) of an Alpaca row; NaN where the reference has NaN."""
+    """Return (nll_cond, nll_uncond, ifd) of an Alpaca row; NaN if the reference has NaN."""
     question = f"{row['instruction']}\n{row['input']}\n" if row["input"] else f"{row['instruction']}\n"
     whole = _encode(tokenizer, question + row["output"], max_length)
     n_question = len(tokenizer.encode(question, verbose=False))

@@ -1,4 +1,4 @@
-"""Scored samples for the tests of the diversity stage: made of vectors, no model needed."""
+"""Scored samples for the tests of the diversity stage, made from vectors without a model."""
 
 import base64
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ AT = "2026-01-01T00:00:00Z"
 
 
 def unit(*coordinates: float) -> NDArray[np.float64]:
-    """The unit vector in the direction of `coordinates`."""
+    """Return the unit vector in the direction of `coordinates`."""
     vector = np.array(coordinates, np.float64)
     return vector / np.linalg.norm(vector)
 
@@ -40,7 +40,7 @@ def score(ifd: float | None, *flags: str) -> Score:
 
 
 def scored(number: int, vector: Sequence[float] | NDArray[Any], ifd: float | None = 0.5, **changes: Any) -> Sample:
-    """Sample `number`, with an instruction that lies at `vector`; `changes` replace fields."""
+    """Return sample `number`, whose instruction has the embedding `vector`; `changes` replace fields."""
     fields: dict[str, Any] = {
         "sample_id": f"{number:032x}",
         "prompt": Prompt(instruction=f"question {number}"),
@@ -55,7 +55,7 @@ def scored(number: int, vector: Sequence[float] | NDArray[Any], ifd: float | Non
 def topic_stream(
     n: int, *, topics: int = 40, dims: int = 64, seed: int = 0, duplicates: float = 0.2
 ) -> tuple[NDArray[np.int64], list[Sample]]:
-    """`n` samples of Zipf-distributed topics (exponent 1.2), and the topic of each.
+    """Return `n` samples of Zipf-distributed topics (exponent 1.2), and the topic of each.
 
     A sample lies about 0.2 (cosine distance) from its topic's centre; the share `duplicates` are near copies of
     their topic's last original. IFD is simulated: topics differ in difficulty, samples within a topic too.

@@ -18,7 +18,7 @@ NOTE = re.compile(r"near duplicate of (\w+/\d+)")
 
 
 def write(folder: Path, name: str, *, head: str = "", seed: str = "", seeds: int = MIN_SEEDS, title: str = "T") -> Path:
-    """A task type file; `head` and `seed` are lines added to the head and to every seed."""
+    """Write a task type file; `head` and `seed` are lines added to the head and to every seed."""
     lines = [
         f'name = "{name}"',
         f'title = "{title}"',
@@ -134,7 +134,7 @@ def test_no_request_and_no_good_answer_stands_twice() -> None:
 
 
 def words(seed: Seed) -> set[str]:
-    """The words of a request; Chinese, which has no spaces, counts by character."""
+    """Return the words of a request; Chinese, which has no spaces, is split by character."""
     return set(re.findall(r"[a-z0-9']+|[\u4e00-\u9fff]", f"{seed.instruction} {seed.input}".lower()))
 
 

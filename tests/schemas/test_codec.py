@@ -1,4 +1,4 @@
-"""Samples as bytes: what goes in comes out, and what is not a sample is refused with DecodeError and nothing else."""
+"""Samples as bytes: each round trip is exact, and other bytes raise DecodeError and nothing else."""
 
 from dataclasses import replace
 from typing import Any
@@ -24,7 +24,7 @@ def as_json(sample: Sample) -> Any:
 
 
 def changed(path: str, value: Any) -> bytes:
-    """The full sample's JSON with the value at `path` replaced or added."""
+    """Return the full sample's JSON with the value at `path` replaced or added."""
     data = as_json(FULL)
     *above, last = path.split(".")
     place = data

@@ -1,4 +1,4 @@
-"""Dead letters: the story of a failure survives the headers, and unreadable headers do not fail a second time."""
+"""Dead letters: the reason of a failure survives in the headers, and unreadable headers do not fail a second time."""
 
 from dataclasses import replace
 

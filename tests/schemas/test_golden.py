@@ -1,4 +1,4 @@
-"""What was written once stays readable: one golden file per version, and a JSON Schema that agrees with it."""
+"""Every version stays readable: one golden file per version, and a JSON Schema that agrees with it."""
 
 import json
 from dataclasses import replace
@@ -13,7 +13,7 @@ from tests.schemas.samples import FULL
 
 GOLDEN = Path(__file__).parent / "golden"
 V1, V2 = GOLDEN / "sample_v1.json", GOLDEN / "sample_v2.json"
-# What version 1 did not know.
+# The fields that version 1 did not have.
 FULL_V1 = replace(
     FULL,
     fault="",
@@ -31,7 +31,7 @@ KINDS: dict[str, type | tuple[type, ...]] = {
 
 
 def faults(value: Any, schema: Schema, root: Schema, place: str = "$") -> list[str]:
-    """Where `value` breaks `schema`: the keywords that the exported schema uses, of JSON Schema 2020-12."""
+    """Return the places at which `value` breaks `schema`: the keywords of JSON Schema 2020-12 that the export uses."""
     if "$ref" in schema:
         return faults(value, root["$defs"][schema["$ref"].rsplit("/", 1)[1]], root, place)
     if "anyOf" in schema:

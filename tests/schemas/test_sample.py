@@ -1,4 +1,4 @@
-"""The sample and its id: the same input twice is the same id, whatever happened to it since."""
+"""The sample and its id: the same input always has the same id, no matter how the sample has changed since."""
 
 import subprocess
 import sys

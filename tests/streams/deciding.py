@@ -22,13 +22,13 @@ from tests.streams import staged_work
 
 
 def deciding_settings(directory: Path, prefix: str, **config: Any) -> Settings:
-    """A snapshot every 40 decisions."""
+    """Settings with a snapshot every 40 decisions."""
     plain = staged_work.settings(directory, prefix)
     return replace(plain, snapshot=SnapshotSettings(every_events=40), diversity=DiversityConfig(**config))
 
 
 async def decide(connection: Connection, settings: Settings, samples: Sequence[Sample]) -> None:
-    """Feed the samples to `scored` and let a worker decide about all that stands there."""
+    """Send the samples to `scored`, and let a worker decide about all records there."""
     prefix = settings.prefix
     records = [(sample.sample_id.encode(), encode(sample)) for sample in samples]
     await staged_work.feed_raw(connection, prefix, records, "scored")
@@ -46,7 +46,7 @@ async def decide(connection: Connection, settings: Settings, samples: Sequence[S
     finally:
         worker.end(Exit.OK, "the test is over")
         await asyncio.wait_for(task, 40)
-        seen.close()  # a process that ends does this
+        seen.close()  # the end of a process does this
 
 
 def _stage(seen: SeenIds) -> Stage:

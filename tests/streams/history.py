@@ -1,4 +1,4 @@
-"""Histories made by hand: records in topics as stages would have left them, with no stage running."""
+"""Staged histories: records in topics as stages would have left them, without a running stage."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -12,11 +12,11 @@ from streams.topics.table import TopicName, partitions_of
 from tests.streams.staged_work import feed_raw
 
 ONE_KEY = b"k"
-"""Records with one key are in one partition, in the order in which they were sent."""
+"""Send records with one key to one partition, in the given order."""
 
 
 def decided(sample: Sample, outcome: Literal["curated", "rejected"] = "curated", reason: str = "gain") -> Sample:
-    """The sample as the diversity stage leaves it."""
+    """Return the sample as the diversity stage leaves it."""
     decision = Decision(outcome=outcome, reason=reason, rule="streaming_gain", input_offset=0)
     return sample.advance(Step(stage="diversity", at="2026-11-23T05:00:00Z"), decision=decision)
 
@@ -29,7 +29,7 @@ def letter_of(
     identity: str = "",
     offset: int = 0,
 ) -> DeadLetter:
-    """The dead letter of a sample that `stage` could not process."""
+    """Return the dead letter of a sample that `stage` could not process."""
     return DeadLetter(
         key=sample.sample_id.encode(),
         value=encode(sample),
@@ -52,7 +52,7 @@ async def feed_in_order(
 
 
 async def feed_replayed(connection: Connection, topic: str, identity: str, value: bytes) -> None:
-    """Send a record as a replay sends it."""
+    """Send a record as a replay does."""
     async with open_sender(connection) as sender:
         await sender.send(OutgoingRecord(topic=topic, value=value, headers=identity_header(identity)))
 
@@ -68,6 +68,6 @@ async def bury(connection: Connection, prefix: str, letters: Sequence[DeadLetter
 
 
 async def commit(client: KafkaClient, prefix: str, stage: str, source: TopicName, count: int | None = None) -> None:
-    """Commit as `stage` does: the first `count` records of every partition that has some, or all there are."""
+    """Commit as `stage` does: the first `count` records of every partition, or all if it has fewer."""
     ends = {tp: end for tp, end in (await client.end_offsets(partitions_of(prefix, source))).items() if end}
     await client.commit(f"{prefix}-{stage}", {tp: end if count is None else count for tp, end in ends.items()})

@@ -35,7 +35,7 @@ VARIED = (
 async def create(
     connection: Connection, topics: Mapping[str, int], replicas: int = 1, configs: Mapping[str, str] | None = None
 ) -> None:
-    """Create topics, each with its number of partitions, that take records of some 10 MB."""
+    """Create topics, each with its number of partitions and records of up to about 10 MB."""
     settings = {"max.message.bytes": str(MAX_BYTES), **(configs or {})}
     admin = AIOKafkaAdminClient(**connection.aiokafka())
     await admin.start()
@@ -48,7 +48,7 @@ async def create(
 
 
 async def produce(connection: Connection, tp: TP, messages: Iterable[Content], per_batch: int = 1) -> None:
-    """Send the messages, `per_batch` of them at a time, each lot confirmed before the next."""
+    """Send the messages, `per_batch` at a time, each group acknowledged before the next."""
     producer = AIOKafkaProducer(**connection.aiokafka(), max_request_size=MAX_BYTES, linger_ms=5, acks="all")
     await producer.start()
     try:
@@ -75,7 +75,7 @@ def contents(records: Iterable[Record]) -> list[Content]:
 
 
 def batch(base: int, values: Sequence[bytes]) -> bytes:
-    """A record batch as it stands in a log, its first record at offset `base`."""
+    """Return a record batch as it is in a log, with its first record at offset `base`."""
     builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 1 << 30)
     for index, value in enumerate(values):
         builder.append(index, 1_700_000_000_000 + base + index, b"key", value, [])

@@ -1,4 +1,4 @@
-"""Stages for tests of the delivery path: real workers on a real broker, with work that fails as the test stages it."""
+"""Stages for the tests of the delivery path: real workers on a real broker, with failures that the test stages."""
 
 import asyncio
 import threading
@@ -29,7 +29,7 @@ Process = Callable[[Sample], Awaitable[Sequence[Output]]]
 
 
 class Concurrently(ConcurrentWork):
-    """I/O work out of an async function."""
+    """I/O work made from an async function."""
 
     def __init__(self, process: Process, max_in_flight: int = 50) -> None:
         self._process = process
@@ -40,7 +40,7 @@ class Concurrently(ConcurrentWork):
 
 
 class InBatches(BatchWork):
-    """Model work out of a function of one sample, which may raise."""
+    """Model work made from a function of one sample, which may raise."""
 
     def __init__(self, one: Callable[[Sample, int], Sequence[Output]], limits: BatchLimits | None = None) -> None:
         self.limits = limits or BatchLimits(max_tokens=16, max_items=16, max_wait_s=0.02)
@@ -65,23 +65,23 @@ class InBatches(BatchWork):
 
 
 def number(index: int) -> Sample:
-    """The sample with this number in its prompt."""
+    """Return the sample with this number in its prompt."""
     prompt, answer = Prompt(instruction=f"number {index}"), Answer(text=f"answer {index} 好 🙂")
     return Sample(sample_id=sample_id(prompt, answer), prompt=prompt, answer=answer)
 
 
 def index_of(sample: Sample) -> int:
-    """The number back."""
+    """Return the number in a sample's prompt."""
     return int(sample.prompt.instruction.split()[1])
 
 
 def passed_on(sample: Sample) -> list[Output]:
-    """The sample, unchanged, to `scored`."""
+    """Return the sample, unchanged, as an output to `scored`."""
     return [Output("scored", sample)]
 
 
 def settings(directory: Path, prefix: str, **worker: Any) -> Settings:
-    """Quick timing for tests; the real defaults are minutes where these are seconds."""
+    """Short time limits for tests; the real defaults are minutes, these are seconds."""
     return Settings(
         dir=directory,
         prefix=prefix,
@@ -92,7 +92,7 @@ def settings(directory: Path, prefix: str, **worker: Any) -> Settings:
 
 
 def stage_of(work: Any) -> Stage:
-    """A stage from `answers` to `scored` that does `work`."""
+    """Return a stage from `answers` to `scored` that does `work`."""
 
     async def load(context: Any) -> Any:
         return work
@@ -104,7 +104,7 @@ def stage_of(work: Any) -> Stage:
 async def working(
     work: Any, connection: Connection, settings: Settings, slot: int = 0
 ) -> AsyncIterator[tuple[Worker, "asyncio.Task[Exit]"]]:
-    """A worker in this process; drained at the end of the block."""
+    """Run a worker in this process; drain it at the end of the block."""
     worker = Worker(stage_of(work), settings, connection, RunDir(settings.dir), slot)
     task = asyncio.create_task(worker.run())
     try:
@@ -115,7 +115,7 @@ async def working(
 
 
 async def make_topics(connection: Connection, prefix: str) -> None:
-    """All topics, and wait until they show."""
+    """Create all topics, and wait until they appear."""
     await admin.apply(connection, prefix)
 
     async def there() -> bool:
@@ -125,39 +125,39 @@ async def make_topics(connection: Connection, prefix: str) -> None:
 
 
 async def feed(connection: Connection, prefix: str, samples: Sequence[Sample], name: TopicName = "answers") -> None:
-    """Send samples, confirmed."""
+    """Send samples; wait for the acknowledgement."""
     await feed_raw(connection, prefix, [(s.sample_id.encode(), encode(s)) for s in samples], name)
 
 
 async def feed_raw(
     connection: Connection, prefix: str, pairs: Sequence[tuple[bytes | None, bytes | None]], name: TopicName = "answers"
 ) -> None:
-    """Send any bytes, confirmed."""
+    """Send any bytes; wait for the acknowledgement."""
     async with open_sender(connection) as sender:
         refused = await sender.send_all([OutgoingRecord(topic=f"{prefix}.{name}", key=k, value=v) for k, v in pairs])
     assert not any(refused)
 
 
 async def arrived(client: KafkaClient, prefix: str, name: TopicName = "scored") -> list[Sample]:
-    """The samples in a topic."""
+    """Return the samples in a topic."""
     return [s async for _, record in records(client, prefix, name) if (s := sample_of(record))]
 
 
 async def letters(client: KafkaClient, prefix: str) -> list[tuple[DeadLetter, Record]]:
-    """The dead letters, with their records."""
+    """Return the dead letters, with their records."""
     found = [record async for _, record in records(client, prefix, "dead-letters")]
     return [(DeadLetter.from_record(r.key, r.value, r.headers, r.timestamp_ms), r) for r in found]
 
 
 async def until(condition: Callable[[], Awaitable[bool]], timeout_s: float = 40.0) -> None:
-    """Wait for a condition; fail where it does not come."""
+    """Wait for a condition; fail if it does not come true."""
     async with asyncio.timeout(timeout_s):
         while not await condition():
             await asyncio.sleep(0.05)
 
 
 async def finished(client: KafkaClient, prefix: str) -> bool:
-    """Whether everything in `answers` is committed by the test's stage."""
+    """Tell whether the test's stage has committed everything in `answers`."""
     tps = partitions_of(prefix, "answers")
     return await client.committed(f"{prefix}-copy", tps) == {
         tp: end for tp, end in (await client.end_offsets(tps)).items() if end

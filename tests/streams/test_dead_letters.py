@@ -1,4 +1,4 @@
-"""Dead letters are read as they were written and go back to where they failed, as what they were."""
+"""Dead letters are read as they were written, and replayed unchanged to the topic that they came from."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -86,7 +86,7 @@ async def test_a_replay_of_one_stage_leaves_the_others_for_later(embedded: Conne
 
 
 async def test_what_has_no_topic_to_go_back_to_is_left(embedded: Connection, prefix: str) -> None:
-    """Rows of files, records that are none of ours, and letters of a run with another prefix."""
+    """Rows of files, records that we did not write, and letters of a run with another prefix."""
     await make_topics(embedded, prefix)
     letter = letter_of(prefix, number(0))
     row = replace(letter, partition=-1, stage="ingest")
@@ -105,7 +105,7 @@ async def test_more_than_one_batch_goes_back_whole(embedded: Connection, prefix:
 
 
 async def test_a_second_failure_is_known_as_the_same_record(embedded: Connection, prefix: str, tmp_path: Path) -> None:
-    """Bytes that hold no sample are named by where they first stood, not by where the replay has put them."""
+    """If a record holds no sample, its identity is its first place, not its place after a replay."""
     await make_topics(embedded, prefix)
     first = replace(letter_of(prefix, number(0), identity=f"{prefix}.answers/3/41"), value=b"noise")
     await bury(embedded, prefix, [first])

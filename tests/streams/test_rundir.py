@@ -1,4 +1,4 @@
-"""How one terminal finds what another one has started, and does not find what has ended."""
+"""A command finds a run that was started in another terminal, and does not find one that has ended."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ EMBEDDED = Connection(bootstrap="127.0.0.1:4242", embedded=True)
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache of this test alone: what `announce` leaves for the user must not meet the tester's own runs."""
+    """A cache for this test alone: the file that `announce` writes for the user must not meet the tester's own runs."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache"
 

@@ -1,4 +1,4 @@
-"""Settings: the file, the environment, the command line, in this order; what is unknown is refused with a hint."""
+"""Settings: the file, the environment, the command line, in this order; unknown keys are refused with a hint."""
 
 import os
 from pathlib import Path
@@ -16,7 +16,7 @@ from streams.settings import BadSettings, Settings, api_keys, cache_directory, l
 
 @pytest.fixture(autouse=True)
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty working directory and none of the tester's own settings."""
+    """Use an empty working directory, without the tester's own settings."""
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("SIFT_")]:
         monkeypatch.delenv(name)

@@ -1,4 +1,4 @@
-"""Answering: what models are asked, and what becomes of their replies. A real client on a real server."""
+"""Answering: the requests to models, and the outcome of each reply. A real client on a real server."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -99,7 +99,7 @@ async def test_several_answers_are_several_samples_that_a_repeat_finds_again(tmp
         seeds = [body["seed"] for _, body in server.requests]
     ids = ["p1", derived_id("p1", "answering", "2"), derived_id("p1", "answering", "3")]
     assert [one.sample_id for one in first] == [one.sample_id for one in again] == ids
-    assert len(set(seeds)) == len(seeds) == 3  # the repeat asked nobody
+    assert len(set(seeds)) == len(seeds) == 3  # the retry made no call
     assert [one.lineage[0].params["answer"] for one in first] == [1, 2, 3]
     assert [(one.lineage[0].params["cached"], one.lineage[0].cost_usd) for one in again] == [(True, 0.0)] * 3
 
@@ -161,12 +161,12 @@ async def test_a_budget_that_ends_between_two_answers_is_an_outage_that_pays_not
         with pytest.raises(BudgetSpent):
             await work.answer(PROMPT)
         assert len(server.requests) == 1
-        await work.answer(PROMPT)  # 30 tokens are spent: there is room for one more answer, and not for two
+        await work.answer(PROMPT)  # 30 tokens are spent: there is room for one more answer, but not for two
         assert len(server.requests) == 2
 
 
 class Failing:
-    """Models whose calls fail one after the other as listed."""
+    """Models whose calls fail one after the other, as listed."""
 
     def __init__(self, *failures: Exception) -> None:
         self._failures = list(failures)

@@ -83,7 +83,7 @@ LOOPS = {
 @pytest.mark.parametrize("name", LOOPS)
 def test_an_answer_that_ends_in_a_loop_is_a_repetition(name: str) -> None:
     assert fault(LOOPS[name]) == "repetition"
-    assert fault(LOOPS[name], finish="length") == "repetition"  # which says more than that it was cut off
+    assert fault(LOOPS[name], finish="length") == "repetition"  # it says more than that it was cut off
 
 
 NO_LOOPS = {

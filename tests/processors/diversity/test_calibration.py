@@ -1,4 +1,4 @@
-"""The distances that fit an embedding model: on the real library they land where they were measured."""
+"""The distances that fit an embedding model: on the real library they equal the measured ones."""
 
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ def seeds(embedder: Embedder) -> SeedVectors:
 
 
 def moved(seeds: SeedVectors, towards: NDArray[np.float32]) -> SeedVectors:
-    """Another model's vectors: all have `towards` in common, so that unrelated texts are close together."""
+    """Another model's vectors: all share the direction `towards`, so unrelated texts are close together."""
     vectors = seeds.vectors + towards
     return replace(seeds, vectors=vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 

@@ -30,7 +30,7 @@ def features(row: Rows) -> dict[Hashable, float]:
 
 
 def both(k: int, start: Rows | None = None, **parameters: Any) -> tuple[cluster.KMeans, DenseKMeans]:
-    """River's and ours, begun alike."""
+    """River's clusterer and ours, with the same initial state."""
     river, dense = cluster.KMeans(k, **parameters), DenseKMeans(k, **parameters)
     if start is not None:
         for i, centre in enumerate(start):
@@ -94,7 +94,7 @@ def test_rounding_that_differs_only_in_the_order_of_terms_is_decided_as_river_de
     samples = np.outer(draw.standard_normal(60), np.ones(48))
     river, dense = both(30, start, halflife=0.0)
     found = assert_same(river, dense, samples)
-    assert len(found) > 1  # rounding has a say, and not always the same
+    assert len(found) > 1  # rounding decides, and not always in the same way
 
 
 def test_one_by_one_and_in_batches_of_any_size_are_the_same() -> None:
@@ -108,7 +108,7 @@ def test_one_by_one_and_in_batches_of_any_size_are_the_same() -> None:
 
 
 def stream_of_words(n: int) -> list[dict[Hashable, float]]:
-    """Features that come and go, as words do."""
+    """Features that appear and disappear, as words do."""
     draw = random.Random(4)
     words = [f"word {i}" for i in range(40)]
     return [{word: draw.gauss(0, 1) for word in draw.sample(words[: 5 + i // 10], 5)} for i in range(n)]
@@ -130,7 +130,7 @@ test_equals_river_on_features_that_come_and_go()
 
 @pytest.mark.parametrize("hash_seed", ["1", "2", "3"])
 def test_equals_river_whatever_the_order_of_its_sets(hash_seed: str) -> None:
-    """With string keys River's centres depend on PYTHONHASHSEED; ours then do likewise."""
+    """With string keys, River's centres depend on PYTHONHASHSEED; then so do ours."""
     subprocess.run(
         [sys.executable, "-c", PROGRAM],
         cwd=REPOSITORY,

@@ -119,7 +119,7 @@ def test_every_reason_is_in_the_table() -> None:
     assert {found.reason for found in decide_all(fold(keep_rate=0.2), samples)} <= set(REASONS)
 
 
-# What cannot be decided.
+# Samples that cannot be decided.
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_the_keep_rate_is_hit_and_more_topics_are_kept_than_by_chance() -> None:
 
 
 def effective_topics(labels: "np.ndarray[Any, Any]") -> float:
-    """exp of the entropy of the topics, in topics."""
+    """Return exp of the entropy of the topics, in topics."""
     share = np.bincount(labels) / len(labels)
     share = share[share > 0]
     return float(np.exp(-(share * np.log(share)).sum()))
@@ -277,7 +277,7 @@ def test_hash_seed_and_threads_change_no_byte() -> None:
 @given(seed=st.integers(0, 10_000), snapshot=st.integers(0, 119), crash=st.integers(0, 120))
 def test_after_a_crash_the_replay_decides_the_same_bytes(seed: int, snapshot: int, crash: int) -> None:
     samples = topic_stream(120, topics=12, dims=8, seed=seed)[1]
-    samples = [samples[i // 2] if i % 7 == 3 else sample for i, sample in enumerate(samples)]  # some ids come again
+    samples = [samples[i // 2] if i % 7 == 3 else sample for i, sample in enumerate(samples)]  # some ids repeat
     crash = max(snapshot, crash)
 
     whole = small_fold()
@@ -327,7 +327,7 @@ def test_the_embedding_model_outlives_a_restart() -> None:
 
 
 def by_another(samples: Iterable[Sample], factor: float) -> list[Sample]:
-    """The samples as another scorer sees them: other weights, other values."""
+    """Return the samples as another scorer sees them, with other weights and other values."""
     return [
         replace(sample, score=replace(sample.score, model_hash="1", ifd=sample.score.ifd * factor))
         for sample in samples
@@ -384,7 +384,7 @@ def test_another_rule_begins_anew_and_says_so(caplog: pytest.LogCaptureFixture) 
     assert (found.reason, found.clusters) == ("warm_up", 6)
 
 
-# Snapshots of before, and such as do not fit.
+# Snapshots of earlier versions, and snapshots that do not fit.
 
 
 @pytest.mark.parametrize("n_clusters", [6, 9])

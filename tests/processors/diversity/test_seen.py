@@ -68,7 +68,7 @@ def test_fewer_ids_than_the_snapshot_are_told_and_refilled(seen: SeenIds) -> Non
     fill(seen, 4)
     seen.forget_after(snapshot)
     assert seen.last_offset() < snapshot
-    fill(seen)  # from the topics: what is there already changes nothing
+    fill(seen)  # from the topics: ids that are in the file already change nothing
     assert seen.last_offset() == snapshot
     assert all(map(seen.contains, IDS))
 
@@ -104,7 +104,7 @@ def test_ids_that_look_alike_differ() -> None:
 
 
 def killed_after(path: Path, adding: str) -> SeenIds:
-    """The file that a process left which ran `adding` and was then killed."""
+    """Return the file of a process that ran `adding` and was then killed."""
     program = (
         "import os, signal, sys; from processors.diversity.seen import SeenIds; seen = SeenIds(sys.argv[1])\n"
         f"{adding}\n"

@@ -22,7 +22,7 @@ def folder() -> Path:
 
 
 def copied(folder: Path, to: Path) -> Path:
-    """A folder of its own with a link to the weights."""
+    """Make a folder that links to the weights."""
     shutil.copytree(folder, to, ignore=shutil.ignore_patterns("*.safetensors"))
     (to / "model.safetensors").symlink_to(folder / "model.safetensors")
     return to

@@ -9,7 +9,7 @@ from processors.ingestion import MAX_ROW_BYTES, Row, UnknownFormat, follow_rows
 
 
 class Followed:
-    """The rows that each pass over `path` brings, and the notes that were made."""
+    """Return the rows of each pass over `path`, and the notes that were made."""
 
     def __init__(self, path: Path) -> None:
         self.notes: list[str] = []

@@ -1,8 +1,8 @@
 """A process that spends a budget until it is spent, or until it is killed.
 
 ``python -m tests.processors.llm.spender FILE BILL LIMIT WINDOW``: it keeps WINDOW calls in flight; each may take
-`PREDICTED` tokens and takes at most as many. What a provider would bill is appended to BILL before the account is told,
-one byte per token, so that the size of that file is what was really spent.
+`PREDICTED` tokens and takes at most as many. The tokens that a provider would bill are appended to BILL before the
+account is told, one byte per token, so the size of that file is the amount really spent.
 """
 
 import os

@@ -22,7 +22,7 @@ STALL_S = 3600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Staging:
-    """How requests are answered: `limited` all with 429, else these shares of faults, and the rest well."""
+    """The treatment of requests: `limited` answers all with 429; else each fault has its share, the rest succeed."""
 
     latency_s: float = 0.0
     limited: bool = False
@@ -32,12 +32,12 @@ class Staging:
     malformed: float = 0.0
     truncated: float = 0.0
     capacity: int = 0
-    """More requests than this at a time get a 429; 0 is no limit."""
+    """If more requests than this run at a time, the excess get a 429; 0 means no limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Raw:
-    """One reply, byte for byte. `cut` closes the connection after it, in the middle of the body that was announced."""
+    """One reply, byte for byte. `cut` closes the connection after it, in the middle of the announced body."""
 
     status: int = 200
     body: bytes = b"{}"
@@ -46,7 +46,7 @@ class Raw:
 
 
 class StagedServer:
-    """What it was asked (`requests`: headers and body), how often it did what (`told`), and what it does next.
+    """The requests so far (`requests`: headers and body), the number of each treatment (`told`), and the next one.
 
     Replies in `script` come first, one a request; then `staging` decides, with a fixed seed.
     """
@@ -148,14 +148,14 @@ def _reply_of(kind: str, asked: dict[str, Any]) -> Raw:
 
 
 def completion_of(text: str | None, *, finish_reason: str | None = "stop", **message: Any) -> dict[str, Any]:
-    """The JSON of a reply."""
+    """Return the JSON of a reply."""
     choice = {"index": 0, "message": {"role": "assistant", "content": text, **message}, "finish_reason": finish_reason}
     usage = {"prompt_tokens": 20, "completion_tokens": 10, "total_tokens": 30}
     return {"id": "chatcmpl-1", "object": "chat.completion", "model": "staged-1", "choices": [choice], "usage": usage}
 
 
 def stream_of(text: str) -> Raw:
-    """The same as server-sent events, a word each, the usage last."""
+    """Return the same reply as server-sent events, one word each, with the usage last."""
     deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
     deltas += [{"content": word} for word in text.replace(" ", " \0").split("\0")]
     chunks: list[dict[str, Any]] = [

@@ -101,7 +101,7 @@ def test_where_a_request_goes_makes_it_another() -> None:
 
 
 def test_a_key_stays_what_it_is() -> None:
-    """Another value here means that every cache on disk is lost."""
+    """If this value changes, every cache on disk is lost."""
     assert request_key(ENDPOINT, REQUEST) == "f51000819a3f29d5927c0bcd4b2b1967"
 
 
@@ -176,7 +176,7 @@ def test_a_file_that_breaks_later_is_set_aside(path: Path, caplog: pytest.LogCap
 
 
 def test_one_that_still_holds_the_broken_file_leaves_the_new_one_alone(path: Path) -> None:
-    """Two processes find the same file broken: the second must not set aside what the first has begun."""
+    """Two processes find the same broken file: the second must not set aside the new file of the first."""
     late = ResponseCache(path, MIB)
     late.put("k", completion())
     path.rename(path.with_name("cache.sqlite.aside-1"))

@@ -1,4 +1,4 @@
-"""The client as a stage uses it: replies, money, failover, and what it raises when nothing helps."""
+"""The client as a stage uses it: replies, money, failover, and the error if nothing helps."""
 
 import asyncio
 import logging
@@ -48,7 +48,7 @@ async def client_of(
 
 
 def total(budget: Budget) -> tuple[Any, ...]:
-    """Tokens and money spent, tokens reserved."""
+    """Return tokens and money spent, and tokens reserved."""
     (state,) = (state for state in budget.states() if state.scope == "total")
     return state.spent.tokens, state.spent.usd, state.reserved.tokens
 

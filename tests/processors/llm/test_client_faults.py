@@ -26,7 +26,7 @@ CALLERS = 60
 
 
 class Callers:
-    """A stage in small: so many calls at a time, each tried until it is answered; an outage is waited out."""
+    """A small stage: a fixed number of calls at a time, each retried until it is answered; outages are waited out."""
 
     def __init__(self, client: Client, route: list[str]) -> None:
         self._client = client
@@ -85,7 +85,7 @@ async def until_answered(callers: Callers, count: int) -> None:
 
 
 async def bad_day(scale: float) -> None:
-    """The staged run: `scale` 1 takes seconds, 20 a minute for each part."""
+    """The staged run: with `scale` 1 it takes seconds, with 20 a minute for each part."""
     async with staged(LIMITED, keep_requests=False) as (server, url), staged(HEALTHY, keep_requests=False) as (b, lost):
         async with calling(lost, url) as (callers, client, budget):
             await until_answered(callers, int(200 * scale))
@@ -119,7 +119,7 @@ async def test_a_bad_day_in_full() -> None:
 
 
 async def test_a_storm_of_failures_does_not_become_a_storm_of_requests() -> None:
-    """All fails from one moment on: the breaker and the retry budget leave only a few requests."""
+    """All requests fail from one moment on: the breaker and the retry budget leave only a few."""
     async with staged(HEALTHY) as (server, url), calling(url) as (callers, client, _):
         await until_answered(callers, 200)
         before = server.told["ok"]
@@ -134,7 +134,7 @@ async def test_a_storm_of_failures_does_not_become_a_storm_of_requests() -> None
 
 
 async def test_an_endpoint_with_little_capacity_is_found_out() -> None:
-    """Above 20 calls at a time it says 429, without a time: the limit goes to and fro below that."""
+    """Above 20 calls at a time the server answers 429, without a time: the limit oscillates below 20."""
     async with staged(Staging(latency_s=LATENCY_S, capacity=20)) as (server, url), calling(url) as (callers, client, _):
         await until_answered(callers, 600)
         usage = client.usage()["e0"]

@@ -1,4 +1,4 @@
-"""Slots: first come first served, as many as the endpoint bears, none lost."""
+"""Slots: first come first served, as many as the endpoint can serve, none lost."""
 
 import asyncio
 import random
@@ -29,7 +29,7 @@ async def fill(limit: AdaptiveLimit) -> list[Slot]:
 
 
 async def round_trip(limit: AdaptiveLimit, timeouts: float = 0.0) -> int:
-    """One round trip with a full house; how many calls it had."""
+    """Run one round trip with all slots in use; return its number of calls."""
     slots = await fill(limit)
     for index, slot in enumerate(slots):
         (limit.timed_out if index < timeouts * len(slots) else limit.succeeded)(slot)

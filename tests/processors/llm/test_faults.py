@@ -1,4 +1,4 @@
-"""What an error status means, and that its text is not repeated."""
+"""The meaning of each error status; its text is not repeated."""
 
 from datetime import UTC, datetime
 from email.utils import format_datetime

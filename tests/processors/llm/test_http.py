@@ -1,4 +1,4 @@
-"""One attempt over real sockets: what is sent, what comes back, and every way in which it fails."""
+"""One attempt over real sockets: the request, the reply, and every way in which it fails."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -11,7 +11,7 @@ from processors.llm.rate import BURST_S, RateLimits
 
 
 class Clock:
-    """Staged time: a sleep moves it on, and lets the others run."""
+    """Staged time: a sleep advances it and lets the other tasks run."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -42,7 +42,7 @@ def limits(clock: Clock, requests: float = 0, tokens_in: float = 0, tokens_out: 
 
 
 async def starts(rate: RateLimits, clock: Clock, count: int, tokens_in: int = 0, tokens_out: int = 0) -> list[float]:
-    """When each of `count` equal requests starts, in seconds from now."""
+    """Return the start of each of `count` equal requests, in seconds from now."""
     begin = clock.now
     times = []
     for _ in range(count):
@@ -83,7 +83,7 @@ async def test_output_that_did_not_come_lets_the_next_one_go_sooner(clock: Clock
     rate.settle(1000, 100)  # 50 too much for the burst
     await waiting
     assert 1000 + 10 <= clock.now <= 1000 + 11
-    rate.settle(50, 250)  # and what came on top is made up for
+    rate.settle(50, 250)  # and the excess is made up for
     assert await starts(rate, clock, 1, tokens_out=50) == [25]
 
 
@@ -115,7 +115,7 @@ async def test_no_limit_costs_nothing(clock: Clock) -> None:
     for _ in range(100):
         acquired = rate.acquire(10**9, 10**9)
         with pytest.raises(StopIteration):
-            acquired.send(None)  # ended without ever waiting
+            acquired.send(None)  # it ended without ever waiting
         rate.settle(10**9, 0)
     assert clock.sleeps == 0
 
@@ -144,7 +144,7 @@ ASKED = st.builds(
 def test_no_time_sees_more_than_its_share_and_one_burst(asked: Sequence[Asked], per_min: int) -> None:
     """Every stretch of the run, 60 s or not, for requests, input, and output as it came.
 
-    What calls in flight at its beginning were predicted to take and did not is on top for output.
+    For output, the limit is higher by the tokens that calls in flight at its beginning had reserved and did not take.
     """
     clock = Clock()
     rate = limits(clock, requests=per_min, tokens_in=per_min, tokens_out=per_min)

@@ -1,4 +1,4 @@
-"""Of several failures the one that decides about the record; equal samples make equal requests."""
+"""The failure that decides about a record if there are several; equal samples make equal requests."""
 
 import pytest
 

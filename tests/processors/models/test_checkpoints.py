@@ -1,4 +1,4 @@
-"""Models are found, converted once whoever asks first, and known by the hash of their weights."""
+"""Models are found, converted once no matter who asks first, and known by the hash of their weights."""
 
 import hashlib
 import multiprocessing
@@ -51,7 +51,7 @@ def _folder_in(cache: Path) -> tuple[str, int]:
 
 
 def test_processes_that_start_together_convert_once(tmp_path: Path) -> None:
-    """Each sees the whole checkpoint, and the same one; what a killed conversion left does no harm."""
+    """Each process sees the same whole checkpoint; the remains of a killed conversion do no harm."""
     (tmp_path / "smollm2-135m-1.partial").mkdir()
     (tmp_path / "smollm2-135m-1.partial" / "model.safetensors").write_bytes(b"half")
     with multiprocessing.get_context("spawn").Pool(2) as pool:

@@ -1,4 +1,4 @@
-"""The report's figures, and a map on which every topic stays where it is."""
+"""The report's figures, and a map on which every topic keeps its place."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ CENTRES = unit_rows(12, 48, seed=5)
 
 
 def library(copies: int = 6, spread: float = 0.5) -> SeedVectors:
-    """Seeds around twelve centres, one task type each."""
+    """Return seeds around twelve centres, one task type each."""
     rows = np.repeat(CENTRES, copies, axis=0) + spread * unit_rows(12 * copies, 48, seed=6)
     names = tuple(f"type {i // copies}" for i in range(12 * copies))
     vectors = np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)

@@ -21,13 +21,13 @@ REST = '[[rules]]\nname = "rest"\n'
 
 
 def collected(instruction: str, input: str = "", answer: str = "", **fields: Any) -> Sample:
-    """A sample as ingestion makes it."""
+    """Return a sample as ingestion makes it."""
     prompt, given = Prompt(instruction=instruction, input=input), Answer(text=answer) if answer else None
     return Sample(sample_id=sample_id(prompt, given), prompt=prompt, answer=given, **fields)
 
 
 def planner(folder: Path, rules: str, operators: str = SHOUT) -> Planner:
-    """A planner out of the text of two files; a rule that takes the rest is added."""
+    """Build a planner from the text of two files; a rule that takes the rest is added."""
     (folder / "operators.toml").write_text(operators, "utf-8")
     (folder / "rules.toml").write_text(rules + REST, "utf-8")
     known = load_operators(folder / "operators.toml")

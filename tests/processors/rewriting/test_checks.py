@@ -1,4 +1,4 @@
-"""One readable example of every fault of a rewrite, and of good rewrites that look a little like one."""
+"""One readable example of every fault of a rewrite, and good rewrites that resemble a fault."""
 
 from typing import Any
 

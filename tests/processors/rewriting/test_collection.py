@@ -100,7 +100,7 @@ def test_real_data_is_sorted_and_about_half_of_it_is_rewritten(name: str, sorted
 
 @pytest.mark.data
 def test_code_is_known_as_code() -> None:
-    """The others ask about code, or for a value or a sorted list and no program."""
+    """The others ask about code, or for a value or a sorted list, but not for a program."""
     counts = Counter(plan.task_type for plan in plans("code_alpaca_2k.json"))
     assert (counts["coding_python"] + counts["debugging_code"]) / counts.total() > 0.85
     prose = ("creative_writing", "email_writing", "translation", "roleplay_dialogue", "summarization")

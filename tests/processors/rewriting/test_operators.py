@@ -1,4 +1,4 @@
-"""The shipped operators: what each asks of the model, and what it makes of the reply."""
+"""The shipped operators: the request that each makes to the model, and its use of the reply."""
 
 import string
 

@@ -1,4 +1,4 @@
-"""What is to become of a record: first rule wins, shares and choices come from the id, nothing is random."""
+"""The plan for a record: the first rule wins, shares and choices come from the id, nothing is random."""
 
 from collections import Counter
 from pathlib import Path

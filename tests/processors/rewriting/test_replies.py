@@ -1,4 +1,4 @@
-"""What is cut off a reply, and what must stay."""
+"""The parts of a reply that are cut off, and those that must stay."""
 
 import pytest
 from hypothesis import given

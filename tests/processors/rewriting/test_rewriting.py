@@ -1,4 +1,4 @@
-"""Rewriting: what becomes of a record and of every reply to its rewrites. A real client on a real server."""
+"""Rewriting: the outcome of a record and of every reply to its rewrites. A real client on a real server."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

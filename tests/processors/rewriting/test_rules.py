@@ -1,4 +1,4 @@
-"""Files of rules and operators: what is refused, by file and key; and what a condition takes."""
+"""Files of rules and operators: faults are refused by file and key; and each condition is tried."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from tests.processors.rewriting.samples import REST, SHOUT, collected
 
 
 def faults(folder: Path, *, rules: str = "", operators: str = SHOUT) -> list[str]:
-    """What is told about two files, without the folder's name."""
+    """Return the complaint about two files, without the folder's name."""
     (folder / "operators.toml").write_text(operators, "utf-8")
     (folder / "rules.toml").write_text(rules + REST, "utf-8")
     with pytest.raises(RulesError) as caught:

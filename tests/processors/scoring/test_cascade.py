@@ -1,4 +1,4 @@
-"""Low precision first: which samples float32 decides, and that all are decided as float32 would."""
+"""Low precision first: the samples that float32 decides, and that all decisions are those of float32."""
 
 import random
 
@@ -47,7 +47,7 @@ def test_what_is_near_the_threshold_or_no_number_is_undecided() -> None:
 def test_decisions_are_those_of_float32(
     checkpoint: CausalCheckpoint, ifd_scorer: IfdScorer, cascade: IfdScorer
 ) -> None:
-    """With answers of their own, and with those of others, which is where IFD comes near to 1."""
+    """With their own answers, and with those of other samples, for which IFD comes near to 1."""
     rows = [row for row in alpaca("alpaca_en_1k.json") if 10 < len(row["output"]) < 150]
     rows = random.Random(0).sample(rows, 30)
     swapped = [{**row, "output": other["output"]} for row, other in zip(rows, rows[1:] + rows[:1], strict=True)]

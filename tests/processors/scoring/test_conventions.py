@@ -1,4 +1,4 @@
-"""Each convention against a straightforward implementation of what its authors describe."""
+"""Each convention against a straightforward implementation of its authors' description."""
 
 from typing import Any
 

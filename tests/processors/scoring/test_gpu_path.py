@@ -1,4 +1,4 @@
-"""What a GPU runs, as far as it can be known without one: fixed shapes, one attention kernel, nothing waited for.
+"""The code for a GPU, tested as far as possible without one: fixed shapes, one attention kernel, no waiting.
 
 Tensors on the device ``meta`` have shapes and types but no numbers. A step that would have to wait for the device to
 know a shape or a number cannot be done on them.
@@ -42,7 +42,7 @@ def test_nothing_on_the_way_has_to_be_waited_for(name: str, dtype: torch.dtype) 
 
 
 def test_the_device_of_shapes_alone_refuses_what_must_be_waited_for() -> None:
-    """Else the test above could not fail."""
+    """Otherwise the test above could not fail."""
     with pytest.raises(NotImplementedError):
         torch.zeros(3, device="meta").nonzero()
     with pytest.raises(RuntimeError):
@@ -52,7 +52,7 @@ def test_the_device_of_shapes_alone_refuses_what_must_be_waited_for() -> None:
 @pytest.mark.usefixtures("as_on_a_gpu")
 @pytest.mark.parametrize("name", FAMILIES)
 def test_one_kernel_for_all_segments_gives_what_one_for_each_gives(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By a plain computation of what the kernel's documentation says, in place of the kernel."""
+    """Compute attention as the kernel's documentation describes it, in place of the kernel."""
     model, segments = MODELS[name](), random_segments(20)
     monkeypatch.setattr(packed_model, "varlen_attn", varlen_by_its_documentation)
     one = torch.cat(PackedModel(model, torch.float16)(segments))

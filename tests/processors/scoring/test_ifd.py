@@ -1,4 +1,4 @@
-"""The score against the reference loop, on real text, and what becomes of difficult answers."""
+"""The score against the reference loop, on real text, and the outcome of difficult answers."""
 
 import random
 from typing import Any
@@ -49,7 +49,7 @@ def assert_equals_reference(
     results: list[Ifd | ProcessorError],
     max_length: int = 1024,
 ) -> None:
-    """Each result within 1e-4, relative, of the reference loop's."""
+    """Check that each result is within 1e-4, relative, of the reference loop's."""
     for row, result in zip(rows, results, strict=True):
         assert isinstance(result, Ifd)
         expected = reference_ifd(checkpoint.model, checkpoint.tokenizer, row, max_length)
@@ -57,7 +57,7 @@ def assert_equals_reference(
 
 
 def short_rows(checkpoint: CausalCheckpoint, name: str, count: int, tokens: int) -> list[dict[str, str]]:
-    """The first `count` rows of at most `tokens` tokens whose answer has a token to score without the prompt."""
+    """Return the first `count` rows of at most `tokens` tokens whose answer has a token to score without the prompt."""
 
     def fits(row: dict[str, str]) -> bool:
         whole = checkpoint.tokenizer.encode(f"{row['instruction']}\n{row['input']}\n{row['output']}", verbose=False)

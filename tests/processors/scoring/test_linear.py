@@ -1,4 +1,4 @@
-"""Linear layers with what follows them, in each type and layout, against torch's own."""
+"""Linear layers with the operation after them, in each type and layout, against torch's own."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The packed forward pass against the model's own code, and its independence of what else is packed."""
+"""The packed forward pass against the model's own code, and its independence of the other packed samples."""
 
 import logging
 import random
@@ -44,7 +44,7 @@ SIZES: dict[str, Any] = {
 
 
 def tiny_llama(**settings: Any) -> LlamaForCausalLM:
-    """A random model whose weights are large enough that every part of it shows in the result."""
+    """Return a random model whose weights are large enough that every part of it shows in the result."""
     torch.manual_seed(0)
     return LlamaForCausalLM(LlamaConfig(**SIZES, initializer_range=0.3, **settings)).eval()
 
@@ -137,7 +137,7 @@ def test_bfloat16_is_as_near_to_float32_as_the_models_own_code() -> None:
 
 
 def test_float16_operands_are_several_times_nearer_than_bfloat16() -> None:
-    """What a GPU runs, computed on the CPU by the same code."""
+    """The code for a GPU, run on the CPU."""
     segments = random_segments(20)
     model = tiny_llama(num_key_value_heads=2)
     exact, half, brain = (
@@ -147,7 +147,7 @@ def test_float16_operands_are_several_times_nearer_than_bfloat16() -> None:
 
 
 def test_a_token_that_is_certain_keeps_its_small_nll_in_bfloat16() -> None:
-    """A logit of 100 rounds by up to 0.25: were the target's own among the rounded, such an NLL would drown in it."""
+    """A logit of 100 rounds by up to 0.25: if the target's own logit were rounded, such an NLL would be lost in it."""
     torch.manual_seed(0)
     x, weight = torch.randn(50, 64), 0.1 * torch.randn(3000, 64)
     targets = torch.randint(3000, (50,))
@@ -160,7 +160,7 @@ def test_a_token_that_is_certain_keeps_its_small_nll_in_bfloat16() -> None:
 
 
 def test_what_else_is_packed_does_not_matter(checkpoint: CausalCheckpoint) -> None:
-    """Whole, shuffled, in two halves and alone: 1e-5 relative is the promise, and 1e-5 nats where an NLL is near 0."""
+    """Whole, shuffled, in two halves and alone: 1e-5 relative is the promise, and 1e-5 nats if an NLL is near 0."""
     forward = PackedModel(checkpoint.model, torch.float32)
     segments = random_segments(12, checkpoint.model.config.vocab_size)
     whole = forward(segments)
@@ -188,7 +188,7 @@ def test_real_samples_in_any_batch_score_as_in_the_reference(
 def assert_same_scores(
     found: Sequence[Ifd | ProcessorError], expected: Sequence[Ifd | ProcessorError], besides: int | None = None
 ) -> None:
-    """Within 1e-5, relative, in both NLL and in IFD."""
+    """Check that both NLL and IFD are within 1e-5, relative."""
     for index, (some, other) in enumerate(zip(found, expected, strict=True)):
         if index == besides:
             continue
@@ -223,7 +223,7 @@ def test_one_failing_sample_of_a_packed_batch_fails_alone(
 def test_a_number_that_is_none_stays_in_its_sample(
     checkpoint: CausalCheckpoint, ifd_scorer: IfdScorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A token whose embedding is NaN, as a damaged checkpoint has it."""
+    """A token whose embedding is NaN, as in a damaged checkpoint."""
     expected = ifd_scorer.score(SAMPLES)
     (token,) = checkpoint.tokenizer.encode(" 7")[-1:]
     embed = torch.nn.Embedding.forward

@@ -1,4 +1,4 @@
-"""The scoring stage: one result per sample, in order, whatever is among them."""
+"""The scoring stage: one result per sample, in order, whichever samples are in the batch."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,7 @@ START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def ticking() -> datetime:
-    """A clock that is one second later at every look."""
+    """A clock that advances by one second at every look."""
     return START + timedelta(seconds=next(_ticks))
 
 
@@ -102,7 +102,7 @@ def test_the_embedding_is_that_of_the_prompt(scorer: Scorer, embedder: Embedder)
 
 def test_a_result_does_not_depend_on_its_batch(scorer: Scorer) -> None:
     def content(results: list[object]) -> list[object]:
-        """All but the signals, which depend on what came before."""
+        """All fields except the signals, which depend on earlier samples."""
         return [
             (replace(each.score, uninformative=None, s_ifd=None, length_percentile=None), each.embedding)
             if isinstance(each, Sample) and each.score
@@ -122,7 +122,7 @@ def test_no_samples_give_no_results(scorer: Scorer) -> None:
 @pytest.mark.data
 @pytest.mark.parametrize("name", ["alpaca_en_1k.json", "alpaca_zh_1k.json"])
 def test_the_cost_is_about_the_tokens(scorer: Scorer, checkpoint: CausalCheckpoint, name: str) -> None:
-    """In sum within a tenth; so that a token budget means what it says."""
+    """The sum is right within a tenth, so a token budget is meaningful."""
     rows = alpaca(name, 400)
     estimate = sum(scorer.cost(sample(row["instruction"], row["output"], row["input"])) for row in rows)
     texts = [f"{row['instruction']}\n{row['input']}\n{row['output']}{row['output']}" for row in rows]

@@ -1,4 +1,4 @@
-"""Which samples share a forward pass."""
+"""The choice of samples that share a forward pass."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""What the two passes tell besides IFD."""
+"""The signals of the two passes besides IFD."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Tokenising the parts gives what tokenising the whole gives, on any text."""
+"""Tokenising the parts gives the same tokens as the whole, on any text."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def test_any_text_is_cut_into_the_tokens_of_the_reference(
 
 @given(prompt=SPACED, answer=WORDS | st.lists(SPACED | TEXT, min_size=1, max_size=20).map(" ".join))
 def test_long_text_is_cut_early_and_all_the_same(checkpoint: CausalCheckpoint, prompt: str, answer: str) -> None:
-    """With a short limit, so that most answers are longer than what is looked at first."""
+    """With a short limit, so that most answers are longer than the part that is tokenised first."""
     found = PairTokenizer(checkpoint.tokenizer, 8, CONVENTIONS["superfilter"]).pair(Prompt(instruction=prompt), answer)
     expected = as_the_reference(checkpoint.tokenizer, f"{prompt}\n", answer, 8)
     if expected.start < 8:

@@ -1,7 +1,7 @@
 """Private names of torch that scoring uses: a release that moves them fails here, not in a worker.
 
-Public names need no test; these have no promise of torch's. Where one is missing at run time, `processors.scoring`
-multiplies without it: slower, and as exact.
+Public names need no test; torch makes no promise about these. If one is missing at run time, `processors.scoring`
+multiplies without it: slower, but as exact.
 """
 
 import inspect

@@ -7,18 +7,18 @@ from schemas import Prompt, Sample, Step, sample_id
 
 
 def human(instruction: str, task_type: str = "tales", language: str = "en", text: str = "") -> Sample:
-    """A prompt that a person gave."""
+    """Return a prompt as a person gives it."""
     prompt = Prompt(instruction=instruction, input=text)
     return Sample(sample_id=sample_id(prompt), prompt=prompt, task_type=task_type, language=language)
 
 
 def made(instruction: str, task_type: str = "tales", language: str = "en") -> Sample:
-    """A prompt that synthesis made."""
+    """Return a prompt as synthesis makes it."""
     return human(instruction, task_type, language).advance(Step(stage=NAME, at=""))
 
 
 def pool_of(*samples: Sample) -> Pool:
-    """A pool with these."""
+    """Return a pool with these prompts."""
     pool = Pool()
     for sample in samples:
         pool.add(sample)
@@ -26,5 +26,5 @@ def pool_of(*samples: Sample) -> Pool:
 
 
 def library() -> Pool:
-    """A pool with the shipped skill library."""
+    """Return a pool with the shipped skill library."""
     return pool_of(*(sample for kind in load_skills(LIBRARY).values() for sample in seed_samples(kind, "")))

@@ -1,4 +1,4 @@
-"""The coverage-guided policy: what it earns in a simulated world, and what it learns from."""
+"""The coverage-guided policy: its yield in a simulated world, and the feedback that it learns from."""
 
 import random
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What the diversity stage tells synthesis."""
+"""The feedback from the diversity stage to synthesis."""
 
 from typing import Any
 

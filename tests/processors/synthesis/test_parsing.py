@@ -1,4 +1,4 @@
-"""Replies as models give them, and what is made of them."""
+"""Replies as models give them, and the prompts parsed from them."""
 
 import json
 

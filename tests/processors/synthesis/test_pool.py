@@ -1,4 +1,4 @@
-"""The pool: what is drawn from it, and what it knows."""
+"""The pool: the draws from it, and the prompts in it."""
 
 import random
 from collections import Counter

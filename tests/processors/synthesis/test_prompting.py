@@ -1,4 +1,4 @@
-"""What a model is asked."""
+"""The request to a model."""
 
 from processors.synthesis.prompting import messages
 from processors.synthesis.seeds import Kind

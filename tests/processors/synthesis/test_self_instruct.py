@@ -1,4 +1,4 @@
-"""One call after the other, with the real client: on replies as a strong model gives them, and on a real small one."""
+"""Calls one after the other with the real client: replies as a strong model gives them, and those of a small model."""
 
 import random
 from collections.abc import AsyncIterator
@@ -31,7 +31,7 @@ LIST = SynthesisConfig(style="list")
 
 
 class Attentive(Uniform):
-    """Uniform, and remembers what it was told."""
+    """The uniform policy, which also remembers the feedback."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -64,7 +64,7 @@ async def client_of(url: str, model: str = "staged-1") -> AsyncIterator[Client]:
 
 @asynccontextmanager
 async def saying(*replies: str, finish_reason: str = "stop") -> AsyncIterator[tuple[Client, StagedServer]]:
-    """A client of a server that gives these replies, 20 tokens in and 10 out each."""
+    """Open a client of a server that gives these replies, 20 tokens in and 10 out each."""
     async with staged() as (server, url), client_of(url) as client:
         bodies = (orjson.dumps(completion_of(reply, finish_reason=finish_reason)) for reply in replies)
         server.script.extend(Raw(body=body) for body in bodies)

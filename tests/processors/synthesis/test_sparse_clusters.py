@@ -1,4 +1,4 @@
-"""Examples out of sparse clusters."""
+"""Examples drawn from sparse clusters."""
 
 import random
 from typing import Any

@@ -1,4 +1,4 @@
-"""A simulated world to synthesize in: task types with finite subjects, unequal cost and unequal worth, no model."""
+"""A simulated world for synthesis: task types with finite subjects, unequal cost and unequal value, without a model."""
 
 import math
 import random
@@ -11,7 +11,7 @@ from processors.synthesis.pool import NAME
 from schemas import Decision, Prompt, Sample, Step, sample_id
 
 WEIGHT = 0.1
-"""Of the deficit, as the keep rule has it by default."""
+"""The weight of the deficit, as the keep rule has it by default."""
 
 
 def decided(
@@ -23,7 +23,7 @@ def decided(
     tokens: int = 1000,
     **changes: Any,
 ) -> Sample:
-    """A sample of synthesis that was decided about; `changes` replace fields. Two thirds of the tokens are answers."""
+    """Return a decided synthetic sample; `changes` replace fields. Two thirds of the tokens are answers."""
     prompt = Prompt(instruction=instruction)
     decision = Decision(
         outcome="curated" if kept else "rejected",
@@ -46,7 +46,7 @@ def decided(
 
 @dataclass(frozen=True)
 class Kind:
-    """A task type: how many subjects there are, what a prompt and its answer cost, and how many are worth keeping."""
+    """A task type: its number of subjects, the cost of a prompt with its answer, and the number worth keeping."""
 
     subjects: int
     tokens: int
@@ -81,7 +81,7 @@ class World:
         self._known: set[tuple[str, int]] = set()
 
     def spend(self, tokens: int) -> float:
-        """Make calls for so many tokens; what was kept for 1,000 of them."""
+        """Make calls for so many tokens; return the number of samples kept per 1,000 tokens."""
         while self.tokens < tokens:
             sample = self._call(self._policy.choose())
             self._under_way.append(sample)

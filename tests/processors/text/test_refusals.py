@@ -1,4 +1,4 @@
-"""What counts as a refusal, and what only sounds like one."""
+"""Texts that are refusals, and texts that only sound like one."""
 
 import pytest
 

@@ -62,7 +62,7 @@ def test_the_most_similar_is_found_and_the_bound_is_kept() -> None:
 
 
 def test_similarity_at_the_bound_counts() -> None:
-    """The paper keeps what is below 0.7; 7 of 10 tokens in common are exactly that."""
+    """The paper keeps texts below 0.7; 7 of 10 tokens in common are exactly that."""
     assert index_of("a b c d e f g h i j").nearest("a b c d e f g x y z", 0.7) is not None
     assert index_of("a b c d e f g h i j").nearest("a b c d e f w x y z", 0.7) is None
 

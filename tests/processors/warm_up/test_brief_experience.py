@@ -1,4 +1,4 @@
-"""Which samples a scorer is shown first."""
+"""The choice of samples that a scorer is trained on first."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The planner of micro-batches: nothing is lost, nothing is too large, nothing waits for ever."""
+"""The planner of micro-batches: no item is lost, no batch is too large, no item waits without end."""
 
 from itertools import pairwise
 
@@ -12,7 +12,7 @@ COSTS = st.lists(st.integers(0, 300), max_size=60)
 LIMITS = st.builds(
     BatchLimits, max_tokens=st.integers(1, 400), max_items=st.integers(1, 20), max_wait_s=st.floats(0.0, 5.0)
 )
-# What happens to a queue: an item of a cost arrives, or so many seconds pass.
+# The events of a queue: an item of a cost arrives, or so many seconds pass.
 EVENTS = st.lists(st.integers(0, 300) | st.floats(0.0, 3.0), max_size=80)
 
 
@@ -49,7 +49,7 @@ def test_a_batch_is_as_large_as_it_can_be(costs: list[int], limits: BatchLimits)
 def test_every_item_leaves_once_in_order_and_in_time(
     events: list[int | float], limits: BatchLimits, idle: bool
 ) -> None:
-    """A queue whose batches are taken as soon as they close: idle at once, busy at the latest after `max_wait_s`."""
+    """Take batches from a queue as soon as they close: at once if idle, else after `max_wait_s` at the latest."""
     queue: BatchQueue[tuple[int, float]] = BatchQueue(limits)
     now, arrived, left = 0.0, 0, []
     for event in [*events, limits.max_wait_s]:

@@ -1,4 +1,4 @@
-"""Crash counts outlive the process, and a damaged file does not stop a worker."""
+"""Crash counts survive the process, and a damaged file does not stop a worker."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Every fate of a record, by both shapes, on both brokers: what goes in comes out, or is a dead letter."""
+"""Every outcome of a record, in both runners, on both brokers: each record has an output or is a dead letter."""
 
 import asyncio
 from pathlib import Path
@@ -35,7 +35,7 @@ SHAPES = ("io", "batch")
 
 
 def shaped(shape: str, one: "object") -> object:
-    """The same work in either shape: `one` is a plain function of a sample that may raise."""
+    """Return the same work for either runner: `one` is a plain function of a sample that may raise."""
     assert callable(one)
 
     async def io(sample: Sample) -> list[Output]:
@@ -64,7 +64,7 @@ async def test_everything_goes_through_once_and_is_committed(
 
 
 async def test_each_failure_has_its_fate(broker: Connection, prefix: str, tmp_path: Path, shape: str) -> None:
-    """Invalid at once, transient until it works or the tries are over, oversized output, an outage: nothing is lost."""
+    """Invalid data, transient failures with and without success, an oversized output, an outage: no record is lost."""
     tries: dict[int, int] = {}
 
     def one(sample: Sample) -> list[Output]:
@@ -144,7 +144,7 @@ async def test_a_bug_ends_the_worker_loudly_and_is_a_dead_letter_after_the_secon
 
 
 async def test_commit_waits_for_the_slow_head(broker: Connection, prefix: str, tmp_path: Path) -> None:
-    """One slow first record, fast followers: their outputs are there, the commit is not past the head."""
+    """One slow first record, fast followers: their outputs are sent, but the commit does not pass the first record."""
     release = asyncio.Event()
 
     async def process(sample: Sample) -> list[Output]:
@@ -154,7 +154,7 @@ async def test_commit_waits_for_the_slow_head(broker: Connection, prefix: str, t
 
     await make_topics(broker, prefix)
     samples = [number(i) for i in range(30)]
-    # One key, one partition: the head is in front of all.
+    # One key, one partition: the slow record is the first.
     await feed_raw(broker, prefix, [(b"k", encode(s)) for s in samples])
     async with KafkaClient(broker) as client, working(Concurrently(process), broker, settings(tmp_path, prefix)):
 

@@ -1,4 +1,4 @@
-"""Micro-batches: when they run, and that what is in one batch does not share its neighbour's fate."""
+"""Micro-batches: when they run, and that a sample's failure does not affect the others of its batch."""
 
 import asyncio
 import threading
@@ -41,7 +41,7 @@ from tests.streams.staged_work import (
 
 
 class Bench:
-    """A running micro-batch stage on an embedded broker, fed by hand."""
+    """Run a micro-batch stage on an embedded broker, to which the test offers records."""
 
     def __init__(self, prefix: str, work: InBatches, stage: MicroBatchStage, client: KafkaClient) -> None:
         self.prefix, self.work, self.stage, self.client = prefix, work, stage, client
@@ -141,7 +141,7 @@ async def test_bytes_that_are_no_sample_do_not_hold_the_batch_up(
 
 
 async def test_a_full_stage_holds_the_next_chunk_back(embedded: Connection, prefix: str, tmp_path: Path) -> None:
-    """Two batches may wait; the third waits outside until the first has begun."""
+    """Two batches may wait; the third is not accepted until the first has begun."""
     async with staged(
         embedded, prefix, tmp_path, lambda sample, offset: passed_on(sample), max_tokens=2, max_items=2
     ) as bench:
@@ -173,7 +173,7 @@ async def test_records_of_a_partition_that_was_lost_are_not_begun(
 async def test_a_record_that_finds_nothing_running_does_not_wait_for_others(
     embedded: Connection, prefix: str, tmp_path: Path
 ) -> None:
-    """With a wait of an hour: only an idle device can have let it through."""
+    """With a wait of an hour: only an idle runner can have let it through."""
     async with staged(embedded, prefix, tmp_path, lambda sample, offset: passed_on(sample), max_wait_s=3600.0) as bench:
         bench.run()
         await bench.stage.offer(bench.deliveries([encode(number(0))]))
@@ -203,7 +203,7 @@ class Ahead(InBatches, PreparedBatchWork):
 
 
 async def test_the_next_batch_is_prepared_while_one_runs(embedded: Connection, prefix: str, tmp_path: Path) -> None:
-    """And what cannot be prepared together is prepared, and run, one by one."""
+    """If samples cannot be prepared together, each is prepared and run alone."""
     async with staged(
         embedded, prefix, tmp_path, lambda sample, offset: [], max_tokens=2, max_items=2, work=Ahead
     ) as bench:
@@ -217,7 +217,7 @@ async def test_the_next_batch_is_prepared_while_one_runs(embedded: Connection, p
 async def test_a_million_tokens_in_the_queue_are_never_in_memory(
     embedded: Connection, prefix: str, tmp_path: Path
 ) -> None:
-    """2,000 records of 500 tokens: less than two batches and one record wait, however fast they come."""
+    """2,000 records of 500 tokens: less than two batches plus one record wait, however fast they arrive."""
     most = 0
 
     def one(sample: Sample, offset: int) -> list[Output]:
@@ -237,7 +237,7 @@ async def test_a_million_tokens_in_the_queue_are_never_in_memory(
 async def test_a_slow_stage_with_a_full_topic_keeps_its_partitions(
     broker: Connection, prefix: str, tmp_path: Path
 ) -> None:
-    """Work that takes longer than the session: the heartbeats go on, and the group never moves."""
+    """Work that takes longer than the session: the heartbeats continue, and no rebalance happens."""
     await make_topics(broker, prefix)
     await feed(broker, prefix, [number(i) for i in range(40)])
 
@@ -257,7 +257,7 @@ async def test_a_slow_stage_with_a_full_topic_keeps_its_partitions(
 async def test_a_million_tokens_on_the_topic_do_not_move_the_group(
     broker: Connection, prefix: str, tmp_path: Path
 ) -> None:
-    """The same with real texts of 500 tokens and a memory that is measured."""
+    """The same with real texts of 500 tokens, measuring the memory."""
     await make_topics(broker, prefix)
     text = " word" * 480
     for first in range(0, 2000, 200):

@@ -1,4 +1,4 @@
-"""The tracker never passes an unfinished record, whatever the order of acks."""
+"""The tracker never passes an unfinished record, in any order of acks."""
 
 from dataclasses import dataclass, field
 
@@ -11,7 +11,7 @@ from streams.delivery.offset_tracker import OffsetTracker
 
 @dataclass
 class Fetched:
-    """As much of a consumed record as the tracker reads."""
+    """The fields of a consumed record that the tracker reads."""
 
     offset: int
     topic: str = "t"
@@ -79,7 +79,7 @@ def test_age_is_that_of_the_oldest_unfinished_record() -> None:
     mark = OffsetTracker(clock=lambda: now)
     first, second = mark.deliver(Fetched(0)), mark.deliver(Fetched(1))
     now = 103.0
-    assert mark.oldest_age_s() == 0.0  # one that waits for its turn has no age
+    assert mark.oldest_age_s() == 0.0  # a record that waits for its turn has no age
     first.start()
     now = 105.0
     second.start()

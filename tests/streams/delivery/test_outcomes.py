@@ -1,4 +1,4 @@
-"""The fate of one record at a time: how long it waits, how often it is tried, and where it ends."""
+"""The outcome of one record at a time: its waits, its attempts and its end."""
 
 import random
 from collections.abc import AsyncIterator, Callable
@@ -51,7 +51,7 @@ def test_a_policy_that_makes_no_sense_is_refused(nonsense: dict[str, float]) -> 
 
 @dataclass
 class Bench:
-    """Outcomes on an embedded broker, and deliveries for them."""
+    """Make outcomes on an embedded broker, and deliveries for them."""
 
     outcomes: Outcomes
     client: KafkaClient

@@ -1,4 +1,4 @@
-"""Confirmed sends: over an outage, against a refusal, without heat and without words about the password."""
+"""Acknowledged sends: over an outage, after a refusal, without a busy loop, and without the password in the log."""
 
 import asyncio
 import logging
@@ -38,7 +38,7 @@ async def producing(connection: Connection, **options: Any) -> AsyncIterator[AIO
     try:
         yield producer
     finally:
-        with suppress(TimeoutError):  # with no broker, what was not sent would hold it for ever
+        with suppress(TimeoutError):  # without a broker, unsent records would block it without end
             await asyncio.wait_for(producer.stop(), 5)
 
 
@@ -89,8 +89,8 @@ async def test_a_record_above_the_largest_request_is_refused_and_its_neighbours_
 @pytest.mark.kafka
 @pytest.mark.slow
 async def test_sends_outlast_a_broker_that_is_killed_and_comes_back(prefix: str, tmp_path: Path) -> None:
-    """An idempotent producer (on Kafka, ours) tries again by itself; of a plain one the sender takes care."""
-    # The same directory has the same port and the same records; a controller forgets the killed broker soon.
+    """An idempotent producer (on Kafka, ours) retries by itself; for a plain one, the sender retries."""
+    # The same directory has the same port and the same records; a controller soon forgets the killed broker.
     options = ("--dir", str(tmp_path), "--set", "broker.session.timeout.ms=1000")
     with ExitStack() as brokers:
         connection, (pid,) = brokers.enter_context(real_kafka(*options))
@@ -128,7 +128,7 @@ async def test_sends_outlast_a_broker_that_is_killed_and_comes_back(prefix: str,
 
 @pytest.mark.kafka
 async def test_a_broker_that_was_stopped_cleanly_does_not_make_the_producer_spin(prefix: str) -> None:
-    """Stock aiokafka asks for metadata in a tight loop then; ours asks a few times a second."""
+    """Stock aiokafka then asks for metadata in a tight loop; ours asks a few times a second."""
     with real_kafka() as (connection, (pid,)):
         await create(connection, {prefix: 1})
         async with (
@@ -169,7 +169,7 @@ def _counting(producer: AIOKafkaProducer) -> list[None]:
 
 
 async def _feed(producer: AIOKafkaProducer, topic: str) -> None:
-    """Send now and then, whatever becomes of it."""
+    """Send a record now and then, and ignore the result."""
     confirmations = []
     try:
         while True:
@@ -182,7 +182,7 @@ async def _feed(producer: AIOKafkaProducer, topic: str) -> None:
 
 @pytest.mark.kafka
 async def test_the_password_is_in_no_log_no_repr_and_no_error(prefix: str) -> None:
-    """At INFO, which is all that ``--verbose`` asks for: at DEBUG aiokafka logs the bytes that sign it in."""
+    """At INFO, the level of ``--verbose``: at DEBUG, aiokafka logs the bytes that it signs in with."""
     said: list[str] = []
 
     class Ear(logging.Handler):
@@ -214,7 +214,7 @@ async def test_the_password_is_in_no_log_no_repr_and_no_error(prefix: str) -> No
 @pytest.mark.kafka
 @pytest.mark.slow
 async def test_silence_of_the_broker_is_noticed_and_its_end_too(prefix: str) -> None:
-    """An idempotent producer raises nothing while the broker is away: the sender must see the silence itself."""
+    """An idempotent producer raises nothing while the broker is away: the sender must notice the silence itself."""
     told: list[bool] = []
     with real_kafka() as (kafka, pids):
         await create(kafka, {prefix: 1})

@@ -1,4 +1,4 @@
-"""The private names of the pinned libraries that `streams` leans on: a new version that moves one fails here.
+"""The private names of the pinned libraries that `streams` relies on: if a new version moves one, a test fails here.
 
 Signatures are compared by names, kinds and defaults of parameters; annotations may change.
 """

@@ -1,6 +1,6 @@
-"""A program to be killed: broker, journal, a source that fills topic a and a stage that copies a to b.
+"""A program to be killed: broker, journal, a source that fills topic a, and a stage that copies a to b.
 
-``python -m tests.streams.embedded.copying DIRECTORY`` prints ``ready`` when all of it runs, and then runs for ever.
+``python -m tests.streams.embedded.copying DIRECTORY`` prints ``ready`` once all of it runs, and runs until killed.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ async def _feed(connection: Connection) -> None:
 
 
 async def _copy(connection: Connection) -> None:
-    """Every input: its output, named by the input's offset, confirmed; then the commit."""
+    """For every input: send the output, named by the input's offset, wait for the acknowledgement, then commit."""
     producer = AIOKafkaProducer(**connection.aiokafka())
     await producer.start()
     async with KafkaClient(connection) as client:

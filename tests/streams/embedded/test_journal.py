@@ -25,7 +25,7 @@ from tests.streams.logs import VARIED, Content, batch, create, produce, read_all
 
 @asynccontextmanager
 async def fresh(directory: Path) -> AsyncIterator[tuple[EmbeddedBroker, KafkaClient]]:
-    """A fresh broker with the topics and a client to it."""
+    """Start a fresh broker with the topics, and a client of it."""
     async with (
         EmbeddedBroker(directory / "broker", stop_timeout_s=1.0) as broker,
         KafkaClient(broker.connection) as client,
@@ -46,7 +46,7 @@ async def restored(directory: Path) -> AsyncIterator[tuple[Connection, KafkaClie
 
 
 async def state(client: KafkaClient) -> tuple[dict[TP, list[Record]], dict[str, dict[TP, int]]]:
-    """All that the broker holds: records with offsets, times and headers, and commits."""
+    """Return all that the broker holds: records with offsets, times and headers, and commits."""
     records = {tp: await read_all(client, tp) for tp in ORDER}
     return records, {group: await client.committed(group, tps) for group, tps in GROUPS.items()}
 
@@ -202,7 +202,7 @@ async def test_whichever_write_fails_what_is_on_disk_makes_sense(
 
 
 class Disk:
-    """A disk that takes so many writes and then fails."""
+    """A disk that accepts so many writes and then fails."""
 
     def __init__(self, writes: int) -> None:
         self._left = writes
@@ -235,7 +235,7 @@ async def test_kafkas_own_tool_reads_the_files(tmp_path: Path) -> None:
     async with restored(tmp_path) as (connection, client, journal):
         await produce(connection, A, VARIED, per_batch=3)
         await journal.sync(client)
-    segment = tmp_path / "00000000000000000000.log"  # the tool wants the first offset as the name
+    segment = tmp_path / "00000000000000000000.log"  # the tool expects the first offset as the name
     shutil.copy(tmp_path / "journal" / "sift.a-0.log", segment)
     tool = await asyncio.create_subprocess_exec(
         *[str(KAFKA), "dump-log", "--files", str(segment), "--deep-iteration"], stdout=PIPE

@@ -53,7 +53,7 @@ def test_a_changed_byte_in_the_last_batch_costs_that_batch_only(position: int, c
     raw = bytearray(LOG)
     raw[position] ^= change
     segment, _, left = healed(bytes(raw))
-    leader_epoch = range(ENDS[1] + 12, ENDS[1] + 16)  # the one field without a checksum, which nobody reads
+    leader_epoch = range(ENDS[1] + 12, ENDS[1] + 16)  # the one field without a checksum, which is never read
     assert (left, segment.end) == ((bytes(raw), 6) if position in leader_epoch else (LOG[: ENDS[1]], 3))
 
 
@@ -70,7 +70,7 @@ def test_appending_takes_the_batches_that_begin_below_the_limit(tmp_path: Path) 
     assert (segment.end, segment.unsynced) == (3, True)
     segment.sync()
     assert not segment.append(LOG[ENDS[1] :], until=3)
-    assert segment.append(LOG[ENDS[1] :], until=4)  # a straddling batch comes whole
+    assert segment.append(LOG[ENDS[1] :], until=4)  # a straddling batch is copied whole
     assert segment.path.read_bytes() == LOG
 
 

@@ -1,4 +1,4 @@
-"""Deciding again: what stands in the sinks is reproduced byte for byte, and a difference is found."""
+"""A replay reproduces the stored decisions byte for byte, and finds a difference."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +30,7 @@ async def test_every_decision_is_made_again_as_it_stands(broker: Connection, pre
     await make_topics(broker, prefix)
     repeated = [*SAMPLES[:100], *SAMPLES[:20], *SAMPLES[100:]]
     await decide(broker, settings, repeated[:90])
-    await decide(broker, settings, repeated[90:])  # a worker that goes on from the first one's snapshot
+    await decide(broker, settings, repeated[90:])  # a worker that resumes from the first one's snapshot
 
     whole = await replay_again(broker, settings, 0, tmp_path / "whole")
     assert (whole.begun_at, whole.end, whole.same, whole.exact) == (0, 170, 150, True)

@@ -1,4 +1,4 @@
-"""The account balances where nothing is lost, and names what is lost or has ended twice."""
+"""The ledger balances if no record is lost, and names the ids that are lost or have ended twice."""
 
 import pytest
 
@@ -75,7 +75,7 @@ async def test_a_record_below_the_commit_without_an_output_is_missing(broker: Co
 
 
 async def test_pending_is_counted_by_the_commit_and_not_as_the_rest(embedded: Connection, prefix: str) -> None:
-    """The same records, and only the commit moves: what was pending becomes missing, one by one."""
+    """The same records, and only the commit moves: pending records become missing, one by one."""
     await make_topics(embedded, prefix)
     await feed_in_order(embedded, prefix, [number(i) for i in range(4)])
     async with KafkaClient(embedded) as client:

@@ -1,4 +1,4 @@
-"""A sample's story, from every topic that has a record of it."""
+"""The trace of a sample, from every topic that has a record of it."""
 
 import orjson
 

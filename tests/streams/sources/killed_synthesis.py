@@ -1,4 +1,4 @@
-"""A synthesis that kills itself with SIGKILL when its prompts are confirmed and its seeds are not sent yet.
+"""A synthesis that kills itself with SIGKILL after its prompts are acknowledged and before its seeds are sent.
 
 ``python -m tests.streams.sources.killed_synthesis DIRECTORY BOOTSTRAP PREFIX URL``
 """
@@ -18,7 +18,7 @@ from tests.streams.sources.synthesizing import settings_of
 
 
 async def die(*_: Any) -> None:
-    """Instead of sending seeds."""
+    """Die instead of sending seeds."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -1,4 +1,4 @@
-"""From a file to the topics: every row becomes a record somewhere, and the tally says which."""
+"""From a file to the topics: every row becomes a record in some topic, and the tally says in which."""
 
 import asyncio
 import hashlib
@@ -21,7 +21,7 @@ from tests.streams.staged_work import arrived, letters, make_topics, until
 
 @dataclass
 class Into:
-    """An ingestion into an embedded broker, and what came of it."""
+    """Ingest rows into an embedded broker; return the result."""
 
     connection: Connection
     prefix: str
@@ -99,7 +99,7 @@ async def test_the_same_row_again_has_the_same_id(into: Into, tmp_path: Path) ->
 
 
 async def test_rows_that_are_too_long_are_dead_letters_and_the_file_goes_on(into: Into, tmp_path: Path) -> None:
-    """One is too long to be read, one is read and too large for a message."""
+    """One row is too long to be read, one is read but too large for a message."""
     unread = orjson.dumps({"instruction": "x" * MAX_ROW_BYTES})
     unsent = orjson.dumps({"instruction": "y" * MAX_BYTES, "output": "z"})
     file = tmp_path / "rows.jsonl"

@@ -1,4 +1,4 @@
-"""How fast, and when it is enough."""
+"""The rate of synthesis, and its end."""
 
 import asyncio
 import sys
@@ -17,7 +17,7 @@ def tally(accepted: int, confirmed: int | None = None, **reasons: int) -> Synthe
 
 
 class Clock:
-    """Seconds that pass when told to."""
+    """Seconds that pass only if told to."""
 
     now = 1000.0
 

@@ -1,4 +1,4 @@
-"""Synthesis on a broker: what goes to which topic, exactly so many, the pool over a kill, and the command line."""
+"""Synthesis on a broker: the topics of its records, the exact count, the pool after a kill, and the command line."""
 
 import asyncio
 import signal
@@ -40,19 +40,19 @@ class Place:
     settings: Settings
 
     async def make(self, count: int, *names: str, **options: Any) -> Synthesis:
-        """Make so many prompts."""
+        """Synthesize so many prompts."""
         pace = CountTarget(count, self.settings.synthesis.max_candidates)
         async with open_synthesis(self.settings, self.connection, names or ["comparison"], pace) as synthesis:
             await synthesis.run(asyncio.Event(), **options)
         return synthesis
 
     async def topic(self, name: TopicName) -> list[Sample]:
-        """The samples in a topic."""
+        """Return the samples in a topic."""
         async with KafkaClient(self.connection) as client:
             return await arrived(client, self.settings.prefix, name)
 
     def configure(self, **synthesis: Any) -> None:
-        """Change settings of synthesis."""
+        """Change the settings of synthesis."""
         self.settings = replace(self.settings, synthesis=replace(self.settings.synthesis, **synthesis))
 
 
@@ -129,7 +129,7 @@ async def test_a_seed_that_is_sent_while_it_runs_is_drawn_from(place: Place) -> 
 
 
 async def test_a_policy_that_learns_follows_the_feedback(place: Place) -> None:
-    """What was kept before it began is shown to the model at once, what is kept meanwhile later on."""
+    """The model is shown prompts kept before the start at once, and those kept meanwhile later on."""
     place.configure(policy="coverage")
     before, meanwhile = (
         decided(f"Tell of {subject}.", task_type="comparison", cluster=number, sample_id=subject * 8, lineage=())
@@ -196,7 +196,7 @@ async def test_a_failed_call_is_made_again(place: Place) -> None:
 
 @asynccontextmanager
 async def continuously(place: Place) -> AsyncIterator[Synthesis]:
-    """Without end, for the length of the block."""
+    """Run without end, until the end of the block."""
     stop = asyncio.Event()
     async with open_synthesis(place.settings, place.connection, ["comparison"], None) as synthesis:
         running = asyncio.create_task(synthesis.run(stop))
@@ -225,7 +225,7 @@ async def test_the_continuous_mode_stops_at_the_target_lag_and_goes_on_below_it(
 
 
 async def test_an_outage_pauses_the_continuous_mode(place: Place) -> None:
-    """A budget that is spent, and raised: it goes on by itself."""
+    """A budget is spent, then raised: synthesis resumes by itself."""
     place.settings = replace(place.settings, budget=BudgetConfig(tokens=10))
     place.server.script.extend(reply(task(n)) for n in range(200))
 

@@ -1,4 +1,4 @@
-"""The answering stage on a broker: where its samples go, what an outage does to it, and a run on a real model."""
+"""The answering stage on a broker: the topics of its samples, an outage, and a run on a real model."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -30,7 +30,7 @@ def prompt(text: str, language: str = "en") -> Sample:
 
 @asynccontextmanager
 async def answered_by(settings: Settings, connection: Connection) -> AsyncIterator[Worker]:
-    """The answering worker in this process; drained at the end of the block."""
+    """Run the answering worker in this process; drain it at the end of the block."""
     worker = Worker(answering.STAGE, settings, connection, RunDir(settings.dir), 0)
     task = asyncio.create_task(worker.run())
     try:
@@ -67,7 +67,7 @@ async def test_answers_faults_and_refused_prompts_go_their_ways(
         (faulty,) = await arrived(client, prefix, "scored")
         ((letter, _),) = await letters(client, prefix)
     assert len(server.requests) == 3
-    assert done in answers  # unchanged: nobody was asked
+    assert done in answers  # unchanged: no model was asked
     assert len(answers) == 2
     assert faulty.fault == "answering: refusal"
     assert (letter.stage, letter.error) == ("answering", "InvalidSample")

@@ -1,4 +1,4 @@
-"""The diversity stage tells synthesis what became of samples."""
+"""The diversity stage tells synthesis about its decisions."""
 
 from dataclasses import replace
 from pathlib import Path

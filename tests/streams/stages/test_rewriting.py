@@ -1,4 +1,4 @@
-"""The rewriting stage on a broker: where its samples go, that all of them end, and a run on a real model."""
+"""The rewriting stage on a broker: the topics of its samples, the end of each, and a run on a real model."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -42,7 +42,7 @@ rewrites = [{ operator = "shout" }]
 
 @asynccontextmanager
 async def rewritten_by(settings: Settings, connection: Connection) -> AsyncIterator[Worker]:
-    """The rewriting worker in this process; drained at the end of the block."""
+    """Run the rewriting worker in this process; drain it at the end of the block."""
     worker = Worker(rewriting.STAGE, settings, connection, RunDir(settings.dir), 0)
     task = asyncio.create_task(worker.run())
     try:
@@ -103,7 +103,7 @@ async def test_originals_rewrites_and_faults_go_their_ways_and_the_ledger_balanc
 
 
 async def test_a_run_on_a_real_model(local_model: str, embedded: Connection, prefix: str, tmp_path: Path) -> None:
-    """SmolLM2 writes what it writes: every rewrite ends somewhere, with tokens, model and origin in its lineage."""
+    """SmolLM2 may write anything: every rewrite ends in some topic, with tokens, model and origin in its lineage."""
     sample = collected("Name three birds that live near the sea.", answer="Gull, puffin and tern.")
     await make_topics(embedded, prefix)
     await feed(embedded, prefix, [sample], "collected")

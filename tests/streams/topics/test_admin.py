@@ -1,4 +1,4 @@
-"""The table of topics against brokers that have it, lack it, or have it otherwise."""
+"""The table of topics against brokers whose topics match it, are missing, or differ from it."""
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient

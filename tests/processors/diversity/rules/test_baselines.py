@@ -1,4 +1,4 @@
-"""The rules beside the gain, and what all rules have in common."""
+"""The rules other than the gain, and the contract of all rules."""
 
 from collections.abc import Sequence
 from typing import Any, get_args
@@ -63,7 +63,7 @@ def test_after_another_scorer_only_its_own_values_are_compared(name: RuleName) -
     rule = made(name, keep_rate=0.3)
     judge_all(rule, 1000)
     rule.forget_scores()
-    kept = [verdict.kept for verdict in judge_all(rule, 1000, seed=1, scale=0.1)]  # all below what was before
+    kept = [verdict.kept for verdict in judge_all(rule, 1000, seed=1, scale=0.1)]  # all below the earlier values
     assert sum(kept) == pytest.approx(300, rel=0.15)
     assert sum(kept[:100]) >= 20
 

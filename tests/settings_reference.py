@@ -28,7 +28,7 @@ BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiv
 
 
 def meanings(config: type) -> dict[str, str]:
-    """The docstring under each field of a dataclass, in one line of Markdown; a field without one is left out."""
+    """Return the docstring under each field of a dataclass, in one line of Markdown; omit fields without one."""
     (body,) = [node.body for node in ast.walk(_tree(config)) if isinstance(node, ast.ClassDef)]
     found = {}
     for above, below in pairwise(body):
@@ -46,7 +46,7 @@ def _markdown(text: str) -> str:
 
 
 def reference() -> str:
-    """All settings: a table per section, then the file that `siftstream config` prints when nothing is set."""
+    """Return all settings: a table per section, then the file that `siftstream config` prints by default."""
     top = [item for item in fields(Settings) if not is_dataclass(_default(item))]
     parts = ["### Keys without a section", _table(Settings, top)]
     for item in fields(Settings):
@@ -71,7 +71,7 @@ def _table(config: type, items: "tuple[Field[Any], ...] | list[Field[Any]]") -> 
 
 
 def _values(schema: dict[str, Any]) -> str:
-    """The values that a JSON Schema allows, in words; a value that may be absent has the words of the other case."""
+    """Describe the values that a JSON Schema allows; a value that may be absent has the words of the other case."""
     if "anyOf" in schema:
         return _values(schema["anyOf"][0])
     if "enum" in schema:
@@ -85,7 +85,7 @@ def _default(item: "Field[Any]") -> Any:
 
 
 def _shown(value: Any) -> str:
-    """A default as TOML writes it; long lists are shown in the file below the tables only."""
+    """Return a default as TOML writes it; long lists are shown in the file below the tables only."""
     if value is MISSING:
         return "required"
     if value is None or value == {}:
@@ -106,7 +106,7 @@ def _printed() -> str:
 
 
 def split(text: str) -> Iterator[str]:
-    """The text before the reference, the reference, and the text after it."""
+    """Split a document into the text before the reference, the reference, and the text after it."""
     before, rest = text.split(BEGIN)
     middle, after = rest.split(END)
     yield from (before, middle.strip(), after)

@@ -32,25 +32,25 @@ Invocation = list[str]
 
 
 def inline(text: str) -> list[str]:
-    """The texts in single backticks outside of fenced blocks."""
+    """Return the texts in single backticks outside of fenced blocks."""
     return INLINE.findall(FENCE.sub("", text))
 
 
 def invocations(text: str) -> list[Invocation]:
-    """The words of every `siftstream …` of a text, without comments."""
+    """Return the words of every `siftstream …` of a text, without comments."""
     lines = [line for language, block in FENCE.findall(text) if language == "bash" for line in block.splitlines()]
     words = [shlex.split(line, comments=True) for line in [*lines, *inline(text)] if line.startswith("siftstream ")]
     return [each[1:] for each in words]
 
 
 def paths(text: str) -> list[str]:
-    """Every file or folder of the repository that a text names in backticks."""
+    """Return every file or folder of the repository that a text names in backticks."""
     found = [token for token in inline(text) if re.fullmatch(r"[\w.][\w./-]*", token) and token.endswith(SUFFIXES)]
     return [token for token in found if token not in ELSEWHERE and not RUN_DIR.match(token)]
 
 
 def tree(text: str) -> list[str]:
-    """The paths of the tree in a document: a folder at the margin, its contents two columns further in."""
+    """Return the paths of a document's tree: a folder at the margin, its contents two columns further in."""
     (block,) = [block for _, block in FENCE.findall(text) if block.startswith("Makefile")]
     found: list[str] = []
     folder = ""
@@ -65,7 +65,7 @@ def tree(text: str) -> list[str]:
 
 
 def fault(words: Invocation) -> str | None:
-    """The mistake in a command line, or None. A word in capitals or beyond the options stands for an argument."""
+    """Return the mistake in a command line, or None. A word in capitals or after the options is an argument."""
     command: click.Command = main
     rest = iter(words)
     for word in rest:
@@ -87,7 +87,7 @@ def fault(words: Invocation) -> str | None:
 
 
 def anchors(text: str) -> set[str]:
-    """The anchors that GitHub gives to the headings of a document."""
+    """Return the anchors that GitHub gives to the headings of a document."""
     headings = re.findall(r"^#+ (.+)$", FENCE.sub("", text), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

@@ -19,7 +19,7 @@ MOST_LOOSE_FILES = 10
 
 
 def modules(package: str) -> dict[str, ast.Module]:
-    """The modules of a package by dotted name."""
+    """Return the modules of a package by dotted name."""
     found = {}
     for file in sorted((REPOSITORY / package).rglob("*.py")):
         parts = file.relative_to(REPOSITORY).with_suffix("").parts
@@ -28,7 +28,7 @@ def modules(package: str) -> dict[str, ast.Module]:
 
 
 def imported(tree: ast.Module, known: Mapping[str, ast.Module]) -> Iterator[str]:
-    """The known modules that a module imports, within functions and under TYPE_CHECKING too."""
+    """Return the known modules that a module imports, also within functions and under TYPE_CHECKING."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in known)
@@ -45,7 +45,7 @@ def graph(package: str) -> dict[str, set[str]]:
 
 
 def circle(imports: Graph) -> list[str]:
-    """A circle of imports, or nothing."""
+    """Return a circle of imports, or nothing."""
     try:
         TopologicalSorter(imports).prepare()
     except CycleError as error:
@@ -54,12 +54,12 @@ def circle(imports: Graph) -> list[str]:
 
 
 def room(module: str) -> str:
-    """The folder or loose file of `streams` that a module is in."""
+    """Return the folder or loose file of `streams` that a module is in."""
     return module.split(".")[1]
 
 
 def climbing(imports: Graph) -> list[str]:
-    """The imports that lead from a room to one above it."""
+    """Return the imports that lead from a room to one above it."""
     order = {name: floor for floor, name in enumerate(ROOMS)}
     return [
         f"{module} imports {other}"

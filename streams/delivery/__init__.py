@@ -1,8 +1,8 @@
 """The delivery path: carries a consumed record to its acknowledgement, without loss.
 
-Faust provides the group membership, the agents and the lifecycle. This package decides when a record is finished,
-because stock Faust commits past unfinished records and acknowledges failed ones (ARCHITECTURE.md, "Why the delivery
-path is ours").
+Faust provides the group membership, the agents and the lifecycle. This package decides when a record is finished. Stock
+Faust cannot: it commits past unfinished records and acknowledges failed ones (ARCHITECTURE.md, "Why the delivery path
+is ours").
 
 ================  ======================================================================
 `offset_tracker`  the offset that may be committed: the first unfinished one

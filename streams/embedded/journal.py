@@ -14,7 +14,7 @@ reads an input, sends its outputs, waits for the broker's acknowledgement, then 
    short, inputs may lack outputs, but outputs never lack inputs.
 4. Only then write the offsets of step 1.
 
-So after a restore, no committed offset is ahead of the outputs that it covers (1 before 2, 3 before 4), and no effect
+So after a restore, no committed offset is ahead of the outputs that it covers (1 before 2, 3 before 4). And no effect
 lacks its cause (the orders of 2 and 3). Records after the last whole cycle are lost. If their inputs are there, outputs
 and commits are made once more; an input that is lost has no output in the journal either. In a loop of topics
 (feedback) no order is right for every pair; the order of `topics` decides.

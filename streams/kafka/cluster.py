@@ -1,7 +1,7 @@
 """Send requests to the right node of a cluster, with retries inside a time limit.
 
-A thin layer over aiokafka's low-level client. It finds the leader of a partition or the coordinator of a group, and
-looks it up again after that has moved or restarted, or if there is none yet.
+A thin layer over aiokafka's low-level client. It finds the leader of a partition or the coordinator of a group. If that
+has moved or restarted, or if there is none yet, it looks again.
 """
 
 import asyncio

@@ -15,8 +15,8 @@ class Connection:
     """A broker's address and the credentials for it. The password never appears in a repr.
 
     `bootstrap` is ``host:port[,host:port…]``. If `user` is set, the client signs in with the SASL `mechanism`. If `tls`
-    is set, the connection is encrypted, and the broker's certificate is checked against `ca` (a PEM file), or against
-    the system's roots if there is none. `embedded` marks the in-memory broker of a run, which has neither idempotent
+    is set, the connection is encrypted. The broker's certificate is then checked against `ca`, a PEM file, or against
+    the system's roots if `ca` is None. `embedded` marks the in-memory broker of a run, which has neither idempotent
     producers nor static members.
     """
 

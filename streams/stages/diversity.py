@@ -3,8 +3,8 @@
 The decisions are a pure fold over the one partition of `scored`. After every so many events, a snapshot of the fold's
 state goes to the `model` topic, once the outputs up to there are acknowledged.
 
-After a crash or a rebalance, the stage loads the snapshot, reads the later decisions in `curated` and `rejected`, and
-resumes the fold at the snapshot's offset. Decisions repeat bit by bit, and stored ones are not sent a second time.
+After a crash or a rebalance, the stage loads the snapshot and reads the later decisions in `curated` and `rejected`.
+Then it resumes the fold at the snapshot's offset. Decisions repeat bit by bit; stored ones are not sent a second time.
 """
 
 import asyncio

@@ -9,5 +9,5 @@ EXAMPLES = REPOSITORY / "examples"
 
 
 def environment(**changes: str) -> Mapping[str, str]:
-    """The environment of a program that imports the packages of this checkout."""
+    """Return the environment of a program that imports the packages of this checkout."""
     return os.environ | {"PYTHONPATH": str(REPOSITORY)} | changes

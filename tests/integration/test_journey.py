@@ -46,7 +46,7 @@ def check_the_end(pipeline: Pipeline, samples: int) -> None:
 
 
 def tell_the_story(pipeline: Pipeline, source: Path, samples: int) -> None:
-    """From a file to a data set, with every command that a person may use on the way."""
+    """Go from a file to a data set, with every command that a person may use on the way."""
     with source.open("ab") as file:
         file.write(b'{"broken": \n')
     first = pipeline.run("ingest", str(source))

@@ -223,7 +223,7 @@ async def test_a_budget_holds_across_a_kill_and_a_raise_lets_the_stage_go_on_by_
 
 
 def quoting(status: int, prompt: str) -> Raw:
-    """A server that puts the request into its error, as many do."""
+    """Return a server's reply that quotes the request in its error, as many do."""
     text = f'{{"error": {{"message": "cannot serve {prompt} for Bearer {KEY}", "code": null}}}}'
     return Raw(status=status, body=text.encode())
 

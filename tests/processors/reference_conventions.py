@@ -42,7 +42,7 @@ def aligned(model: Any, tokenizer: Any, row: dict[str, str]) -> tuple[float, flo
 
 
 def chat_template(model: Any, tokenizer: Any, row: dict[str, str]) -> tuple[float, float, float]:
-    """The model's own template with the turn of the assistant begun; BOS before the answer alone."""
+    """Use the model's own template with the assistant's turn begun; BOS before the answer alone."""
     content = f"{row['instruction']}\n{row['input']}" if row["input"] else row["instruction"]
     turns = [{"role": "user", "content": content}]
     prefix = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=False)

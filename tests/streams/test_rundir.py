@@ -17,7 +17,7 @@ EMBEDDED = Connection(bootstrap="127.0.0.1:4242", embedded=True)
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache for this test alone: the file that `announce` writes for the user must not meet the tester's own runs."""
+    """Use a cache for this test alone: the file that `announce` writes must not meet the tester's own runs."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache"
 

@@ -31,7 +31,7 @@ SMALL: dict[str, Any] = {"warm_up": 5, "gain_window": 40, "cluster_window": 8, "
 
 
 def small_fold(seen: SeenIds | None = None) -> Diversity:
-    """A fold whose windows, rings and clusters overflow within a hundred samples."""
+    """Return a fold whose windows, rings and clusters overflow within a hundred samples."""
     return Diversity(seen=seen or SeenIds(":memory:"), config=DiversityConfig(**SMALL), clusters=small_clusters())
 
 

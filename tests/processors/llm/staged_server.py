@@ -65,7 +65,7 @@ class StagedServer:
         self._open: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection."""
+        """Serve one connection."""
         self.connections += 1
         self._open[writer] = asyncio.current_task()
         try:
@@ -78,7 +78,7 @@ class StagedServer:
             writer.close()
 
     async def drop_connections(self) -> None:
-        """As a server that dies does."""
+        """Close all connections, as a dying server does."""
         tasks = [task for task in self._open.values() if task]
         for writer, task in list(self._open.items()):
             writer.transport.abort()
@@ -183,7 +183,7 @@ async def _send(writer: asyncio.StreamWriter, reply: Raw) -> bool:
 async def staged(
     staging: Staging | None = None, *, port: int = 0, keep_requests: bool = True
 ) -> AsyncIterator[tuple[StagedServer, str]]:
-    """A server on this event loop, and its base url, ending in ``/v1``."""
+    """Run a server on this event loop; yield it and its base URL, which ends in ``/v1``."""
     staged_server = StagedServer(staging or Staging(), keep_requests=keep_requests)
     server = await asyncio.start_server(staged_server.serve, "127.0.0.1", port, backlog=1024)
     try:

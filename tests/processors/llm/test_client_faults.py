@@ -85,7 +85,7 @@ async def until_answered(callers: Callers, count: int) -> None:
 
 
 async def bad_day(scale: float) -> None:
-    """The staged run: with `scale` 1 it takes seconds, with 20 a minute for each part."""
+    """Run the staged day: with `scale` 1 it takes seconds, with 20 a minute for each part."""
     async with staged(LIMITED, keep_requests=False) as (server, url), staged(HEALTHY, keep_requests=False) as (b, lost):
         async with calling(lost, url) as (callers, client, budget):
             await until_answered(callers, int(200 * scale))

@@ -23,7 +23,7 @@ START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def ticking() -> datetime:
-    """A clock that advances by one second at every look."""
+    """Return a clock that advances by one second at every look."""
     return START + timedelta(seconds=next(_ticks))
 
 
@@ -102,7 +102,7 @@ def test_the_embedding_is_that_of_the_prompt(scorer: Scorer, embedder: Embedder)
 
 def test_a_result_does_not_depend_on_its_batch(scorer: Scorer) -> None:
     def content(results: list[object]) -> list[object]:
-        """All fields except the signals, which depend on earlier samples."""
+        """Return all fields except the signals, which depend on earlier samples."""
         return [
             (replace(each.score, uninformative=None, s_ifd=None, length_percentile=None), each.embedding)
             if isinstance(each, Sample) and each.score

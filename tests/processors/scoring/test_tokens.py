@@ -18,7 +18,7 @@ WORDS = st.lists(st.sampled_from([" a", " the", " understanding", " internationa
 
 
 def as_the_reference(tokenizer: Any, prompt: str, answer: str, limit: int) -> TokenPair:
-    """The three tokenisations of the reference, of whole texts."""
+    """Return the three tokenisations of the reference, of whole texts."""
     prefix, alone, whole = (tokenizer.encode(text, verbose=False) for text in (prompt, answer, prompt + answer))
     uncond = alone[: max(0, limit - len(prefix) + 1)]
     return TokenPair(cond=whole[:limit], start=len(prefix), uncond=uncond, truncated=len(whole) > limit)

@@ -1,4 +1,4 @@
-"""A run directory that an older version wrote goes on: journal, snapshot, seen ids, dead letters and budget.
+"""A run directory that an older version wrote can be continued: journal, snapshot, seen ids, dead letters, budget.
 
 ``golden/run_before_layout.tar.xz`` was written by the commit before the packages were rearranged (81204f9). Ten rows
 with answers and one prompt were decided there. Four rows more were scored and not decided, a second prompt waits for
@@ -10,12 +10,18 @@ from pathlib import Path
 
 import pytest
 
+from processors.skills import LIBRARY, load_skills, seed_rows
 from tests.integration.pipeline import Pipeline
-from tests.integration.test_journey import rows, write
+from tests.integration.test_journey import write
 
 RUN = Path(__file__).parent / "golden" / "run_before_layout.tar.xz"
 # The settings of the golden run; its snapshot has room for eight clusters.
 SETTINGS = {"SIFT_DIVERSITY_MAX_CLUSTERS": "8", "SIFT_SNAPSHOT_EVERY_EVENTS": "4", "SIFT_DIVERSITY_WARM_UP": "4"}
+
+
+def decided_rows() -> list[dict[str, str]]:
+    """Return the ten rows that the golden run decided: those of the skill library with the shortest answers."""
+    return sorted(seed_rows(load_skills(LIBRARY)), key=lambda row: len(row["output"].encode()))[:10]
 
 
 @pytest.fixture
@@ -39,7 +45,7 @@ def test_a_run_of_the_version_before_goes_on(pipeline: Pipeline) -> None:
         assert [letter["stage"] for letter in pipeline.json("dlq", "list")] == ["ingest"]
         assert pipeline.json("budget")[0]["tokens"]["spent"] == 99
 
-        known = write(pipeline.directory / "known.jsonl", rows()[:10])
+        known = write(pipeline.directory / "known.jsonl", decided_rows())
         assert pipeline.run("ingest", str(known)).returncode == 0
         after = pipeline.json("ledger")
         assert (after["in"], after["pending"]) == (17, {"prompts": 1}), "ids that the version before knew are new"

@@ -1,6 +1,6 @@
 """The faults of an answer, by name. An answer with a fault is rejected, and the name is the reason.
 
-To add a check is one row of `CHECKS`.
+A new check is one row of `CHECKS`.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -26,14 +26,14 @@ class Check:
     found: Callable[[Sample, Completion, float], bool]
 
 
-# A loop usually runs until it is cut off, and a cut may leave nothing but reasoning: the first fault says most.
+# A loop usually runs until it is cut off, and a cut may leave only reasoning: the first fault tells most.
 CHECKS: Mapping[str, Check] = {
     "filtered": Check(
         "the endpoint's content filter held the answer back",
         lambda sample, reply, _: reply.finish_reason == "content_filter",
     ),
     "repetition": Check(
-        "the answer ends in a loop: one thing over and over",
+        "the answer ends in a loop: one phrase over and over",
         lambda sample, reply, least: loop_share(reply.text) >= least,
     ),
     "truncated": Check(
@@ -56,7 +56,7 @@ CHECKS: Mapping[str, Check] = {
 """The checks by name, in the order in which they are made."""
 
 REASONS: Mapping[str, str] = {name: check.meaning for name, check in CHECKS.items()} | {
-    REFUSED_BY_ENDPOINT: "the endpoint took other requests for this prompt and refused this one",
+    REFUSED_BY_ENDPOINT: "the endpoint refused this request, though it accepted others for this prompt",
 }
 """Every fault that answering finds. The words are stable, because they are counted, charted and searched for."""
 

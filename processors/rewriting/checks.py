@@ -18,13 +18,13 @@ REASONS: Mapping[str, str] = {
     "truncated": "the reply was cut off at the route's max_tokens",
     "empty": "the reply holds no word",
     "refusal": "the model says that it cannot or will not rewrite",
-    "leaked": "the reply speaks of the prompt that it was given",
-    "unchanged": "the reply says what the original says",
+    "leaked": "the reply refers to the prompt of the operator",
+    "unchanged": "the reply says the same as the original",
     "answered": "the model answered the task instead of rewriting it",
-    "language": "the reply is in another language than was wanted",
+    "language": "the reply is in another language than requested",
     "too_long": "the reply is far longer than a rewrite of this original",
-    REFUSED_BY_ENDPOINT: "no endpoint of the route took the request",
-    REPLACED: "an original that its rule does not keep: its rewrites take its place",
+    REFUSED_BY_ENDPOINT: "every endpoint of the route refused the request",
+    REPLACED: "an original that its rule replaces by its rewrites",
 }
 """Every fault that rewriting finds, and the end of originals. The words are stable: they are counted and searched
 for.

@@ -101,7 +101,7 @@ def load_operators(file: Path = SHIPPED) -> dict[str, Operator]:
     operators = read_table(file, _File).operators
     refuse(file, [fault for number, one in enumerate(operators, 1) for fault in _faults(one, number)])
     by_name = {one.name: one for one in operators}
-    refuse(file, [f"operators: {name} is there twice" for name in by_name if _count(operators, name) > 1])
+    refuse(file, [f"operators: {name} is defined twice" for name in by_name if _count(operators, name) > 1])
     return by_name
 
 

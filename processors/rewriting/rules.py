@@ -21,7 +21,7 @@ def _compiles(pattern: str) -> str:
     try:
         re.compile(pattern)
     except re.error as error:
-        raise ValueError(f"is no regular expression: {error}") from None
+        raise ValueError(f"is not a regular expression: {error}") from None
     return pattern
 
 
@@ -101,14 +101,14 @@ def load_rules(operators: Mapping[str, Operator], file: Path = SHIPPED) -> tuple
     rules = read_table(file, _File).rules
     faults = [fault for number, rule in enumerate(rules, 1) for fault in _faults(rule, number, operators)]
     names = Counter(rule.name for rule in rules)
-    faults += [f"rules: {name} is there {count} times" for name, count in names.items() if count > 1]
+    faults += [f"rules: {name} is defined {count} times" for name, count in names.items() if count > 1]
     faults += [
         f"rules {number}: takes every record, so that no rule below it is reached"
         for number, rule in enumerate(rules[:-1], 1)
         if rule.takes_everything
     ]
     if not rules or not rules[-1].takes_everything:
-        faults.append("rules: the last one needs to take everything: a name, and neither when nor unless")
+        faults.append("rules: the last one must take everything: give it a name, and neither when nor unless")
     refuse(file, faults)
     return rules
 

@@ -49,7 +49,7 @@ def warm_up(
     used. Raises TooFewSamples if none does, and FileExistsError if `folder` exists.
     """
     if folder.exists():
-        raise FileExistsError(f"{folder} is there already")
+        raise FileExistsError(f"{folder} exists already")
     fitting = _fitting(checkpoint, samples, max_length, convention)
     if not fitting:
         raise TooFewSamples(f"no sample with an answer fits into {max_length} tokens")

@@ -38,7 +38,7 @@ def rule(*lines: str) -> str:
         ),
         (
             rule("when = { instruction = ['(a'] }"),
-            "rules 1.when.instruction 1: is no regular expression: missing ), unterminated subpattern at position 0",
+            "rules 1.when.instruction 1: is not a regular expression: missing ), unterminated subpattern at position 0",
         ),
         (
             rule("when = { languages = ['english'] }"),
@@ -66,7 +66,7 @@ def rule(*lines: str) -> str:
             "rules 1.keep: a record that is not kept needs a rewrite with a share of 1",
         ),
         (rule(), "rules 1: takes every record, so that no rule below it is reached"),
-        (rule("when = { has_code = true }") * 2, "rules: r is there 2 times"),
+        (rule("when = { has_code = true }") * 2, "rules: r is defined 2 times"),
     ],
 )
 def test_a_fault_in_rules_is_told_with_file_and_key(tmp_path: Path, rules: str, fault: str) -> None:
@@ -98,7 +98,7 @@ def test_all_faults_of_a_file_are_told_at_once(tmp_path: Path) -> None:
 
 def test_the_last_rule_takes_everything(tmp_path: Path) -> None:
     (tmp_path / "rules.toml").write_text(rule("when = { has_code = true }"), "utf-8")
-    with pytest.raises(RulesError, match="the last one needs to take everything"):
+    with pytest.raises(RulesError, match="the last one must take everything"):
         load_rules({}, tmp_path / "rules.toml")
 
 

@@ -2,8 +2,8 @@
 
 Models differ in how close they put unrelated texts: some at a cosine of 0.08, others at 0.4. So cosines are converted
 to a scale on which two unrelated texts have 0 and equal texts 1: (c - u) / (1 - u). The level u is the mean cosine
-between seeds of different task types, in the language in which the model distinguishes them best (a model that does not
-know a language puts all of its texts close together, and must not set the scale).
+between seeds of different task types, in the language in which the model distinguishes them best. A model that does not
+know a language puts all of its texts close together, so that language must not set the scale.
 
 Measured on CLINC150 (benchmarks/README.md): clusters are best over a wide range of distances, which lies at the same
 place on that scale for MiniLM, for a static model and for vectors with a common direction.

@@ -1,4 +1,4 @@
-"""The file formats that are read, as one table: to add a format is one row."""
+"""The supported file formats, as one table: a new format is one row."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,8 @@ from processors.ingestion.text import delimited_rows, json_rows, jsonl_rows
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextFormat:
-    """A format of UTF-8 text, gzipped or not: its suffixes, and its rows out of a source's name and chunks of bytes.
+    """A format of UTF-8 text, gzipped or not: its suffixes, and a function from source name and chunks of bytes to
+    rows.
 
     The rows of a `growing` format can be read while its file grows, line by line.
     """
@@ -24,7 +25,7 @@ class TextFormat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColumnarFormat:
-    """A format with a compression of its own: its suffixes, and its rows out of a source's name and its path.
+    """A format with a compression of its own: its suffixes, and a function from source name and path to rows.
 
     `rows` calls the last argument with the number of bytes read so far.
     """
@@ -50,7 +51,7 @@ BY_SUFFIX: Mapping[str, Format] = {suffix: each for each in FORMATS for suffix i
 
 
 def supported() -> str:
-    """Return the suffixes as a person reads them."""
+    """Return the suffixes for a message."""
     text = [suffix for suffix, each in BY_SUFFIX.items() if isinstance(each, TextFormat)]
     columnar = [suffix for suffix, each in BY_SUFFIX.items() if isinstance(each, ColumnarFormat)]
     return f"{', '.join(text)}, each also with .gz; {', '.join(columnar)}"

@@ -73,8 +73,8 @@ class Client:
     async def complete(self, request: ChatRequest, route: Sequence[str], *, stage: str) -> Completion:
         """Return the reply to `request`, from the cache or from the endpoints named in `route`, in order of failover.
 
-        Raises InvalidSample if the request itself is refused, Transient if the attempts are used up, and Outage if no
-        endpoint of the route can be used now, or if its budget is spent (`BudgetSpent`).
+        Raises InvalidSample if the request itself is refused, and Transient if the attempts are used up. Raises Outage
+        if no endpoint of the route can be used now, in particular if its budget is spent (`BudgetSpent`).
         """
         endpoints = [self._endpoints[name] for name in route]
         return self._cached(request, endpoints) or await self._called(request, endpoints, stage)

@@ -44,10 +44,10 @@ Choices = Annotated[tuple[Filled, ...], AfterValidator(_one_at_least)]
 class Operator:
     """One way to make a new task from a given one.
 
-    `template` is the prompt to the model, with `{instruction}`, `{input}`, `{document}` (the input, or the instruction
-    if there is none), `{language}` (the name of the language to write in) and the operator's own `parameters`, each
-    with its choices; a rule may name others. `languages` are those of the samples that the operator can rewrite, empty
-    for all. The reply is always one new text, which `makes`
+    `template` is the prompt to the model. Its fields are `{instruction}`, `{input}`, `{document}` (the input, or the
+    instruction if there is none), `{language}` (the name of the language to write in) and the operator's own
+    `parameters`. Each parameter has its choices; a rule may name others. `languages` are those of the samples that the
+    operator can rewrite, empty for all. The reply is always one new text, which `makes`
 
     - `instruction`: a new instruction beside the old input;
     - `prompt`: a whole new prompt, in place of instruction and input;

@@ -35,8 +35,8 @@ Patterns = tuple[Pattern, ...]
 class Condition:
     """The requirements of a record; all that are set must hold, so an empty condition always holds.
 
-    `instruction`, `input` and `answer` are patterns, lengths are those of instruction and input together (a Chinese
-    character counts as a word), `sources` the label `dataset`, `task_types` those that the record has already.
+    `instruction`, `input` and `answer` are patterns. Lengths are those of instruction and input together; a Chinese
+    character counts as a word. `sources` are values of the label `dataset`, `task_types` those of the records.
     """
 
     instruction: Patterns = ()

@@ -5,16 +5,18 @@ from datetime import UTC, datetime
 import click
 
 from streams import dead_letters
-from streams.cli.common import Options, command, console, json_option, open_run, show_json, table
+from streams.cli.common import command, json_option, open_run, open_run_to_read
+from streams.cli.options import Group, Options
+from streams.cli.output import console, show_json, table
 from streams.delivery.producer import open_sender
 
 
-@click.group()
+@click.group(cls=Group)
 def dlq() -> None:
-    """Look at dead letters, and send them back.
+    """List dead letters, and send them back.
 
-    A dead letter is a record that failed for good, byte for byte, with the story of its failure in headers that carry
-    Kafka Connect's names.
+    A dead letter is a record that failed for good, byte for byte. Its headers say why, under Kafka
+    Connect's names.
     """
 
 
@@ -28,7 +30,7 @@ def dlq() -> None:
 @command
 async def list_(options: Options, stage: str | None, last: int, as_json: bool) -> None:
     """List dead letters, the newest last."""
-    async with open_run(options) as run:
+    async with open_run_to_read(options) as run:
         found = [s async for s in dead_letters.read(run.client, run.prefix) if not stage or s.letter.stage == stage]
     if as_json:
         show_json([stored.data() for stored in found[-last:]])

@@ -10,7 +10,9 @@ import click
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from processors.ingestion import Reading, Row, UnknownFormat, follow_rows, list_files, read_listing, read_stream
-from streams.cli.common import Options, command, console, errors, json_option, open_run, show_json, stop_event
+from streams.cli.common import command, json_option, open_run, stop_event
+from streams.cli.options import Command, Options
+from streams.cli.output import console, errors, show_json
 from streams.delivery.producer import open_sender
 from streams.errors import StreamsError
 from streams.sources.ingestion import Ingestion
@@ -23,7 +25,7 @@ class CannotRead(StreamsError):
     """A path holds nothing that can be ingested."""
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...|-")
 @click.option(
     "--map", "columns", multiple=True, metavar="FIELD=COLUMN", help="Take FIELD from COLUMN (dots go deeper)."
@@ -45,7 +47,7 @@ async def ingest(
     follow: bool,
     as_json: bool,
 ) -> None:
-    """Send data from files, folders or standard input (-) into the running pipeline.
+    """Send files, folders or standard input (-) to the pipeline.
 
     JSON Lines, JSON, CSV, TSV (each also .gz), Parquet, and the folder of a Hugging Face data set. Alpaca, ShareGPT,
     messages and prompt-only rows are told apart by their columns; --map names columns that have other names

@@ -14,7 +14,8 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
-from streams.cli import COMMANDS, Seldom, main
+from streams.cli import COMMANDS, main
+from streams.cli.logs import Seldom
 from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
 from streams.rundir import RunDir

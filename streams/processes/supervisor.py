@@ -107,12 +107,12 @@ class Supervisor:
     async def _broker(self) -> AsyncIterator[tuple[Connection, list[asyncio.Task[None]]]]:
         if self.settings.broker.bootstrap:
             connection = self.settings.broker.connection()
-            await apply_topics(connection, self.settings)
+            await self._apply_topics(connection)
             yield connection, []
             return
         async with AsyncExitStack() as stack:
             broker = await stack.enter_async_context(EmbeddedBroker(self.directory.logs))
-            await apply_topics(broker.connection, self.settings)
+            await self._apply_topics(broker.connection)
             client = await stack.enter_async_context(KafkaClient(broker.connection))
             journal = await self._restored(client)
             tasks = [
@@ -127,6 +127,10 @@ class Supervisor:
                 await asyncio.gather(*tasks, return_exceptions=True)
                 with suppress(BrokerUnreachable, JournalError):  # if the broker has died, no further cycle is possible
                     await journal.sync(client)
+
+    async def _apply_topics(self, connection: Connection) -> None:
+        if created := await apply_topics(connection, self.settings):
+            log.info("created topics %s", ", ".join(created))
 
     async def _restored(self, client: KafkaClient) -> Journal:
         journal = journal_of(self.directory, self.settings.prefix)
@@ -169,17 +173,31 @@ async def running(
         await task
 
 
-async def apply_topics(connection: Connection, settings: Settings) -> None:
-    """Create the topics that are missing and wait until the broker shows them. Raises BrokerUnreachable."""
+async def apply_topics(connection: Connection, settings: Settings) -> list[str]:
+    """Create the topics that are missing, wait until the broker shows them, and return their names.
+
+    Raises BrokerUnreachable.
+    """
     within_s = settings.worker.broker_wait_s
     async with KafkaClient(connection, timeout_s=within_s):
         pass  # raises BrokerUnreachable if the broker does not answer
     created = await admin.apply(connection, settings.prefix)
-    if created:
-        log.info("created topics %s", ", ".join(created))
-    # A new topic takes a moment to appear in the metadata.
+async def apply_topics(connection: Connection, settings: Settings) -> list[str]:
+    """Create the topics that are missing, wait until the broker shows them, and return their names.
+
+    Raises BrokerUnreachable.
+    """
+    within_s = settings.worker.broker_wait_s
+    async with KafkaClient(connection, timeout_s=within_s):
+        pass  # it answers, or this raises BrokerUnreachable
+    created = await admin.apply(connection, settings.prefix)
+    # A topic that was just created takes a moment to show.
     require = partial(admin.require, connection, settings.prefix)
     await poll(require, retry_on=admin.TopicsDiffer, within_s=within_s, every_s=0.2)
+    return created
+    require = partial(admin.require, connection, settings.prefix)
+    await poll(require, retry_on=admin.TopicsDiffer, within_s=within_s, every_s=0.2)
+    return created
 
 
 async def _first(*awaitables: object) -> None:

@@ -13,7 +13,7 @@ from processors.models.files import ModelMissing
 from processors.reports.coverage import ClusterRow, Coverage
 from streams.cli.common import command, json_option, open_run_to_read
 from streams.cli.options import Group, Options
-from streams.cli.output import console, errors, show_json, table
+from streams.cli.output import clipped, console, errors, show_json, table
 from streams.kafka import KafkaClient
 from streams.topics.reading import decided
 
@@ -83,7 +83,7 @@ def _show(coverage: Coverage, rows: list[ClusterRow]) -> None:
     shown = table("Clusters", "#no.", "like", "#arrived", "#kept", "#mean IFD", "example")
     for row in rows[:_SHOWN]:
         ifd = "" if row.mean_ifd is None else f"{row.mean_ifd:.3f}"
-        shown.add_row(str(row.cluster), row.label, str(row.arrivals), str(row.kept), ifd, row.example[:60])
+        shown.add_row(str(row.cluster), row.label, str(row.arrivals), str(row.kept), ifd, clipped(row.example, 60))
     console.print(shown)
     if len(rows) > _SHOWN:
         console.print(f"and {len(rows) - _SHOWN} smaller ones (all with --json)")

@@ -8,7 +8,7 @@ import click
 from schemas import Sample
 from streams.cli.common import command, json_option, open_run_to_read
 from streams.cli.options import Command, Options
-from streams.cli.output import console, errors, show_json, table
+from streams.cli.output import clipped, console, errors, show_json, table
 from streams.inspection import ledger as ledger_module
 from streams.inspection import status as status_module
 from streams.inspection import trace as trace_module
@@ -105,9 +105,9 @@ def _tell(stations: list[trace_module.Station]) -> None:
 
 def _tell_sample(sample: Sample) -> None:
     console.print(f"[bold]{sample.sample_id}[/bold]  {sample.task_type} {sample.language}")
-    console.print(f"asks     {sample.prompt.text()[:200]!r}", markup=False)
+    console.print(f"asks     {clipped(sample.prompt.text(), 200)!r}", markup=False)
     if sample.answer:
-        console.print(f"answer   {sample.answer.text[:200]!r}", markup=False)
+        console.print(f"answer   {clipped(sample.answer.text, 200)!r}", markup=False)
     for step in sample.lineage:
         params = " ".join(f"{key}={value}" for key, value in step.params.items())
         console.print(f"{step.stage:<9}{step.at} {step.model} {step.seconds:.2f} s {params}", markup=False)

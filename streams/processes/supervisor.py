@@ -182,19 +182,7 @@ async def apply_topics(connection: Connection, settings: Settings) -> list[str]:
     async with KafkaClient(connection, timeout_s=within_s):
         pass  # raises BrokerUnreachable if the broker does not answer
     created = await admin.apply(connection, settings.prefix)
-async def apply_topics(connection: Connection, settings: Settings) -> list[str]:
-    """Create the topics that are missing, wait until the broker shows them, and return their names.
-
-    Raises BrokerUnreachable.
-    """
-    within_s = settings.worker.broker_wait_s
-    async with KafkaClient(connection, timeout_s=within_s):
-        pass  # it answers, or this raises BrokerUnreachable
-    created = await admin.apply(connection, settings.prefix)
     # A topic that was just created takes a moment to show.
-    require = partial(admin.require, connection, settings.prefix)
-    await poll(require, retry_on=admin.TopicsDiffer, within_s=within_s, every_s=0.2)
-    return created
     require = partial(admin.require, connection, settings.prefix)
     await poll(require, retry_on=admin.TopicsDiffer, within_s=within_s, every_s=0.2)
     return created

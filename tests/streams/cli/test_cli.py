@@ -291,9 +291,9 @@ def test_dead_letters_are_listed_and_sent_back_once(here: Here) -> None:
     assert (letter["stage"], letter["error"], letter["identity"]) == ("scoring", "InvalidSample", number(1).sample_id)
     assert here.shown("dlq", "list", "--stage", "diversity") == []
     assert "1 dead letters" in here.call("dlq", "list").output
-    assert here.shown("dlq", "replay", "--stage", "diversity") == {"sent": 0, "unplaced": 0}
-    assert here.shown("dlq", "replay") == {"sent": 1, "unplaced": 0}
-    assert here.shown("dlq", "replay") == {"sent": 0, "unplaced": 0}
+    assert here.shown("dlq", "replay", "--stage", "diversity") == {"sent": 0, "unplaced": 0, "undecodable": 0}
+    assert here.shown("dlq", "replay") == {"sent": 1, "unplaced": 0, "undecodable": 0}
+    assert here.shown("dlq", "replay") == {"sent": 0, "unplaced": 0, "undecodable": 0}
     account = here.shown("ledger")
     assert (account["in"], account["dead"], account["pending"]) == (3, {}, {"answers": 2})
 
@@ -326,7 +326,7 @@ def test_files_and_standard_input_are_ingested(here: Here, tmp_path: Path) -> No
     assert {"topic": "answers", "records": 3} in here.shown("status")["topics"]
     # The same bad row, twice, is one.
     assert here.shown("ledger")["dead"] == {"ingest: ShapeError": 1}
-    assert here.shown("dlq", "replay") == {"sent": 0, "unplaced": 2}
+    assert here.shown("dlq", "replay") == {"sent": 0, "unplaced": 2, "undecodable": 0}
 
 
 @pytest.mark.parametrize(

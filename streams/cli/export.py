@@ -1,7 +1,6 @@
 """`export`."""
 
 import sys
-from pathlib import Path
 
 import click
 
@@ -13,7 +12,7 @@ from streams.cli.output import console, errors, show_json
 
 
 @click.command(cls=Command)
-@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("directory", metavar="DIRECTORY|URL")
 @click.option("--format", "shape", type=click.Choice(sorted(FORMATS)), default="alpaca", show_default=True)
 @click.option(
     "--as", "container", type=click.Choice(CONTAINERS), default="jsonl", show_default=True, help="Kind of file."
@@ -22,7 +21,7 @@ from streams.cli.output import console, errors, show_json
 @json_option
 @click.pass_obj
 @command
-async def export(options: Options, directory: Path, shape: str, container: str, metadata: bool, as_json: bool) -> None:
+async def export(options: Options, directory: str, shape: str, container: str, metadata: bool, as_json: bool) -> None:
     """Write the curated samples as a data set to DIRECTORY.
 
     `datasets.load_dataset` loads it. A manifest (counts, checksums, settings) and a data card stand beside the data.
@@ -32,7 +31,7 @@ async def export(options: Options, directory: Path, shape: str, container: str, 
     async with open_run_to_read(options) as run:
         with errors.status("reading curated"):
             config = export_module.configure(run.settings, shape, container, metadata)
-            written = await export_module.export(run.client, run.prefix, directory, config)
+            written = await export_module.export_to(run.client, run.prefix, directory, config)
     if as_json:
         show_json({"directory": str(directory), "samples": written})
     else:

@@ -307,6 +307,17 @@ def test_curated_is_exported(here: Here, tmp_path: Path) -> None:
     assert (tmp_path / "out" / "manifest.json").exists()
 
 
+@pytest.mark.usefixtures("lived")
+def test_urls_are_ingested_and_exported_to(here: Here, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"instruction": "a", "output": "A"}\n')
+    assert here.shown("ingest", f"file://{tmp_path}/a.jsonl")["answers"] == 1
+    assert here.shown("export", f"file://{tmp_path}/far/out")["samples"] == 1
+    assert {path.name for path in (tmp_path / "far" / "out").iterdir()} == {"data", "manifest.json", "README.md"}
+    refused = here.call("export", "https://user:secret@host/out", code=1).stderr
+    assert "https://host/out cannot be written to" in refused
+    assert "secret" not in refused
+
+
 def test_with_nothing_curated_the_export_says_so(here: Here) -> None:
     assert "nothing is curated yet" in here.call("export", "out", code=1).stderr
 
@@ -336,6 +347,8 @@ def test_files_and_standard_input_are_ingested(here: Here, tmp_path: Path) -> No
         (("picture.png",), 1, "unsupported format"),
         (("picture.png", "--follow"), 1, "unsupported format"),
         (("-", "--follow"), 2, "standard input"),
+        (("https://host/a.jsonl", "--follow"), 2, "a URL cannot be followed"),
+        (("nosuch://host/a.jsonl",), 1, "Protocol not known"),
         (("a.jsonl", "--map", "instruction"), 2, "NAME=VALUE"),
         (("a.jsonl", "--map", "colour=x"), 2, "colour"),
     ],

@@ -69,7 +69,7 @@ def test_an_unknown_option_is_still_an_error() -> None:
 
 
 def groups() -> list[tuple[str, ...]]:
-    commands = {name: main.get_command(click.Context(main), name) for name in COMMANDS}  # type: ignore[attr-defined]
+    commands = {name: main.get_command(click.Context(main), name) for name in COMMANDS}
     return [(), *((name,) for name, command in commands.items() if isinstance(command, Group))]
 
 

@@ -1,4 +1,4 @@
-"""What the commands share: the run that they are about, errors as sentences, and the signals that end them."""
+"""Shared by the commands: the run that they are about, errors as sentences, and the signals that end them."""
 
 import asyncio
 import signal

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-from schemas import DeadLetter
+from schemas import DeadLetter, DecodeError, UnknownVersion, decode
 from schemas.identity import identity_header
 from streams.delivery.producer import OutgoingRecord, Sender
 from streams.kafka import KafkaClient
@@ -46,10 +46,15 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """The result of a replay. `unplaced` letters have no topic to return to: ingestion could not read their rows."""
+    """The result of a replay, in letters.
+
+    `unplaced` letters have no topic to return to: ingestion could not read their rows. `undecodable` letters were left
+    out because their bytes cannot be decoded.
+    """
 
     sent: int
     unplaced: int
+    undecodable: int = 0
 
 
 def replay_group(prefix: str) -> str:
@@ -64,23 +69,51 @@ async def read(client: KafkaClient, prefix: str) -> AsyncIterator[Stored]:
         yield Stored(record.offset, letter)
 
 
-async def replay(client: KafkaClient, prefix: str, sender: Sender, stage: str | None, everything: bool) -> Replayed:
+def is_undecodable(letter: DeadLetter) -> bool:
+    """Return whether the letter's topic holds samples and no version of the schema decodes its bytes.
+
+    A sample of an unknown, newer version counts as decodable: a worker of that version can read it.
+    """
+    if not any(letter.topic.endswith(f".{topic.name}") for topic in TOPICS if topic.schema == "Sample"):
+        return False
+    try:
+        decode(letter.value)
+    except UnknownVersion:
+        return False
+    except DecodeError:
+        return True
+    return False
+
+
+async def replay(
+    client: KafkaClient, prefix: str, sender: Sender, stage: str | None, everything: bool, undecodable: bool = False
+) -> Replayed:
     """Send dead letters back: those since the last replay, or all if `everything`; only those of `stage` if it is set.
 
-    The position moves only if `stage` is None, so that a later replay finds the other stages' letters.
+    Letters that cannot be decoded would fail again, so they are left out. With `undecodable` all of them are sent too,
+    those before the position included.
+
+    The position moves only if `stage` is None, so that a later replay finds the other stages' letters. Undecodable
+    letters do not hold it back: otherwise every later replay would send all letters after them again.
     """
     (tp,) = partitions_of(prefix, "dead-letters")
     position = (await client.committed(replay_group(prefix), [tp])).get(tp, 0)
     homes = {topic.full_name(prefix) for topic in TOPICS}
     waiting: list[OutgoingRecord] = []
-    sent = unplaced = 0
+    sent = unplaced = hopeless = 0
     last = position
     async for stored in read(client, prefix):
         letter, last = stored.letter, stored.offset + 1
-        if (stored.offset < position and not everything) or (stage and letter.stage != stage):
+        if stage and letter.stage != stage:
+            continue
+        cannot_succeed = is_undecodable(letter)
+        if stored.offset < position and not everything and not (undecodable and cannot_succeed):
             continue
         if letter.topic not in homes or letter.partition < 0:
             unplaced += 1
+            continue
+        if cannot_succeed and not undecodable:
+            hopeless += 1
             continue
         waiting.append(
             OutgoingRecord(
@@ -92,7 +125,7 @@ async def replay(client: KafkaClient, prefix: str, sender: Sender, stage: str | 
     sent += await _send(sender, waiting)
     if stage is None and last > position:
         await client.commit(replay_group(prefix), {tp: last})
-    return Replayed(sent, unplaced)
+    return Replayed(sent, unplaced, hopeless)
 
 
 async def _send(sender: Sender, messages: list[OutgoingRecord]) -> int:

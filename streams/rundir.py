@@ -4,7 +4,7 @@
 
     .siftstream/
       run.json     the broker of the running `up`: address and credentials, without the password
-      lock         locked by the running `up`; unlocked if nothing runs here
+      lock         locked by the running `up`, or shared by commands that read the journal; unlocked if nothing runs
       journal/     the embedded broker's records and the groups' offsets
       logs/        one file per worker, and one for the broker
       state/       the workers' own state on disk
@@ -14,9 +14,10 @@
 
 import fcntl
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import orjson
 
@@ -25,13 +26,15 @@ from streams.errors import StreamsError
 from streams.kafka.connection import Connection
 from streams.settings import Settings, cache_directory
 
+_READERS_S = 5.0
+
 
 class NoBroker(StreamsError):
     """No broker is configured and no `up` is running."""
 
 
 class AlreadyRunning(StreamsError):
-    """Another `up` has locked the directory."""
+    """Another process has locked the directory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +70,38 @@ class RunDir:
     def lock(self) -> IO[bytes]:
         """Lock the directory for one `up`, until the returned file is closed or the process ends.
 
-        Raises `AlreadyRunning` if another `up` has locked it.
+        Waits a few seconds for commands that read the journal. Raises `AlreadyRunning` if it stays locked.
         """
         self.root.mkdir(parents=True, exist_ok=True)
-        file = (self.root / "lock").open("ab")
+        deadline = time.monotonic() + _READERS_S
+        while (file := self._flock("ab", fcntl.LOCK_EX)) is None:
+            if self.running():
+                raise AlreadyRunning(f"another `siftstream up` runs in {self.root}; stop it, or give --dir")
+            if time.monotonic() > deadline:
+                raise AlreadyRunning(f"a command still reads the journal in {self.root}; wait for its end, or stop it")
+            time.sleep(0.05)
+        return file
+
+    def lock_to_read(self) -> IO[bytes] | None:
+        """Keep `up` out of the directory until the returned file is closed; None if an `up` holds it.
+
+        Several processes may hold this lock at the same time.
+        """
+        (self.root / "lock").touch()
+        return self._flock("rb", fcntl.LOCK_SH)
+
+    def _flock(self, mode: Literal["ab", "rb"], kind: int) -> IO[bytes] | None:
+        file = (self.root / "lock").open(mode)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
         except OSError:
             file.close()
-            raise AlreadyRunning(f"another `siftstream up` runs in {self.root}; stop it, or give --dir") from None
+            return None
         return file
+
+    def has_journal(self) -> bool:
+        """Whether an `up` with the embedded broker has run here."""
+        return any(self.journal.glob("*.log"))
 
     def announce(self, connection: Connection) -> None:
         """Record the broker's address for other terminals, and this run as the user's latest one."""

@@ -70,7 +70,7 @@ def fault(words: Invocation) -> str | None:
     rest = iter(words)
     for word in rest:
         context = click.Context(command)
-        options = {name: option for option in command.params for name in option.opts} | {"--help": None}
+        options = {name: option for option in command.get_params(context) for name in option.opts} | {"--help": None}
         if word.startswith("--"):
             name, _, value = word.partition("=")
             if name not in options:

@@ -9,7 +9,7 @@ bytes, its place and the reason; the caller decides what to do with it.
 """
 
 from processors.ingestion.fields import FIELDS, ShapeError
-from processors.ingestion.files import Listing, SourceFile, UnknownFormat, list_files
+from processors.ingestion.files import Listing, SourceFile, UnknownFormat, list_files, list_url
 from processors.ingestion.follow import follow_rows
 from processors.ingestion.readers import open_rows, read_listing, read_stream
 from processors.ingestion.rows import MAX_ROW_BYTES, Row
@@ -26,6 +26,7 @@ __all__ = [
     "UnknownFormat",
     "follow_rows",
     "list_files",
+    "list_url",
     "open_rows",
     "read_listing",
     "read_stream",

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from processors.ingestion.rows import Row
+from processors.remote_files import RemoteFile
 
 _BATCH_ROWS = 500
 _BUFFER_BYTES = 1024 * 1024
@@ -16,19 +17,19 @@ _BUFFER_BYTES = 1024 * 1024
 Position = Callable[[int], None]
 
 
-def parquet_rows(source: str, path: Path, at: Position) -> Iterator[Row]:
+def parquet_rows(source: str, path: Path | RemoteFile, at: Position) -> Iterator[Row]:
     """Yield the rows of a Parquet file, read in pieces of a row group, and call `at` with the bytes read so far."""
-    with pq.ParquetFile(path, buffer_size=_BUFFER_BYTES) as file:
-        size, total, done = path.stat().st_size, file.metadata.num_rows, 0
+    with path.open("rb") as opened, pq.ParquetFile(opened, buffer_size=_BUFFER_BYTES) as file:
+        size, total, done = opened.seek(0, 2), file.metadata.num_rows, 0
         for batch in file.iter_batches(batch_size=_BATCH_ROWS):
             yield from _rows(source, batch, done)
             done += batch.num_rows
             at(size * done // total)
 
 
-def arrow_rows(source: str, path: Path, at: Position) -> Iterator[Row]:
+def arrow_rows(source: str, path: Path | RemoteFile, at: Position) -> Iterator[Row]:
     """Yield the rows of an Arrow IPC file or stream; ``datasets.save_to_disk`` writes streams."""
-    with pa.OSFile(str(path)) as file:
+    with pa.OSFile(str(path)) if isinstance(path, Path) else pa.PythonFile(path.open()) as file:
         done = 0
         for batch in _batches(file):
             for start in range(0, batch.num_rows, _BATCH_ROWS):

@@ -3,8 +3,10 @@
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from urllib.parse import urlsplit
 
 from processors.ingestion.formats import BY_SUFFIX, JSON, Format, TextFormat, supported
+from processors.remote_files import RemoteFile, open_filesystem
 
 _BOOKKEEPING = {"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json", "manifest.json"}
 
@@ -17,7 +19,7 @@ class UnknownFormat(ValueError):
 class SourceFile:
     """One file with rows: its path, the name shown to people, its format, its size in bytes."""
 
-    path: Path
+    path: Path | RemoteFile
     name: str
     format: Format
     gzipped: bool
@@ -60,6 +62,28 @@ def list_files(path: Path) -> Listing:
     return Listing(files=tuple(files), skipped=tuple(skipped))
 
 
+def list_url(url: str) -> Listing:
+    """List the files to read behind `url`, as `list_files` does for a path. Raises RemoteError, an OSError."""
+    filesystem, path = open_filesystem(url)
+    single = urlsplit(url).scheme in ("http", "https") or not filesystem.isdir(path)
+    if single:
+        file = RemoteFile(filesystem, url, path)
+        format, gzipped = _format(file)
+        source = SourceFile(path=file, name=file.name, format=format, gzipped=gzipped, size=file.size())
+        return Listing(files=(source,))
+    files, skipped = [], []
+    for found in sorted(filesystem.find(path)):
+        name = PurePath(found.removeprefix(path).lstrip("/"))
+        if reason := _reason_to_skip(name):
+            skipped.append((name.as_posix(), reason))
+            continue
+        known, gzipped = _by_name(name)
+        assert known is not None
+        file = RemoteFile(filesystem, url, found)
+        files.append(SourceFile(path=file, name=name.as_posix(), format=known, gzipped=gzipped, size=file.size()))
+    return Listing(files=tuple(files), skipped=tuple(skipped))
+
+
 def _reason_to_skip(name: PurePath) -> str:
     if any(part.startswith(".") for part in name.parts):
         return "hidden"
@@ -79,8 +103,8 @@ def _by_name(name: PurePath) -> tuple[Format | None, bool]:
     return BY_SUFFIX.get(PurePath(plain.removesuffix(".gz")).suffix), gzipped
 
 
-def _format(path: Path) -> tuple[Format, bool]:
-    found, gzipped = _by_name(path)
+def _format(path: Path | RemoteFile) -> tuple[Format, bool]:
+    found, gzipped = _by_name(PurePath(path.name))
     if found and (isinstance(found, TextFormat) or not gzipped):
         return found, gzipped
     with path.open("rb") as file:

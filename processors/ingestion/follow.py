@@ -29,6 +29,7 @@ def follow_rows(path: Path, note: Note) -> Iterator[Row | None]:
         for gone in followers.keys() - {file.path for file in files}:
             del followers[gone]
         for file in files:
+            assert isinstance(file.path, Path)
             if file.path not in followers:
                 followers[file.path] = _Tail(note) if _grows(file) else _Whole()
             try:
@@ -63,6 +64,7 @@ class _Tail:
 
     def rows(self, file: SourceFile) -> Iterator[Row]:
         """Yield the rows completed since the last call."""
+        assert isinstance(file.path, Path)
         status = file.path.stat()
         if self._offset and (status.st_ino != self._inode or status.st_size < self._offset):
             self._note(f"{file.name} was cut or replaced: it is read again from its beginning")
@@ -84,6 +86,7 @@ class _Whole:
 
     def rows(self, file: SourceFile) -> Iterator[Row]:
         """Yield all rows if the file is unchanged since the last pass and was not read in this state."""
+        assert isinstance(file.path, Path)
         status = file.path.stat()
         look = (status.st_size, status.st_mtime_ns)
         if look == self._seen and look != self._read:

@@ -8,6 +8,7 @@ from pathlib import Path
 from processors.ingestion.columnar import Position, arrow_rows, parquet_rows
 from processors.ingestion.rows import Row
 from processors.ingestion.text import delimited_rows, json_rows, jsonl_rows
+from processors.remote_files import RemoteFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,7 @@ class ColumnarFormat:
     """
 
     suffixes: tuple[str, ...]
-    rows: Callable[[str, Path, Position], Iterator[Row]]
+    rows: Callable[[str, Path | RemoteFile, Position], Iterator[Row]]
 
 
 Format = TextFormat | ColumnarFormat

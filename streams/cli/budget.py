@@ -10,21 +10,23 @@ import click
 from processors.errors import Outage
 from processors.llm.budget import LOOK_AGAIN_S, Budget
 from processors.llm.spend import UNITS, ScopeState, Unit
-from streams.cli.common import Options, command, console, json_option, show_json, table
+from streams.cli.common import command, json_option
+from streams.cli.options import Group, Options
+from streams.cli.output import console, show_json, table
 from streams.errors import StreamsError
 from streams.rundir import NoBroker, RunDir, find
 from streams.settings import Settings
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @json_option
 @click.pass_context
 def budget(ctx: click.Context, as_json: bool) -> None:
-    """Show what language models have cost and what may still be spent; `raise` lets a paused stage go on.
+    """Show the cost of language models and the rest of the budget.
 
-    SPENT is what finished calls took, PRESUMED what calls may have taken whose process died, RESERVED what calls in
-    flight may take. The limits are settings: budget.usd, budget.tokens, [budget.stages.NAME], and budget_usd and
-    budget_tokens of an endpoint.
+    SPENT: the cost of finished calls. PRESUMED: an upper bound on the cost of calls whose process died. RESERVED: an
+    upper bound on the cost of calls in flight. `budget raise` lets a paused stage continue. The limits are settings:
+    budget.usd, budget.tokens, [budget.stages.NAME], and budget_usd and budget_tokens of an endpoint.
     """
     if ctx.invoked_subcommand is None:
         _show(ctx.obj, as_json)
@@ -32,15 +34,18 @@ def budget(ctx: click.Context, as_json: bool) -> None:
 
 @budget.command("raise")
 @click.argument("scope")
-@click.option("--tokens", type=click.IntRange(1), help="So many tokens more.")
-@click.option("--usd", type=click.FloatRange(0, min_open=True), help="So many dollars more.")
+@click.option("--tokens", type=click.IntRange(1), help="Tokens to add.")
+@click.option("--usd", type=click.FloatRange(0, min_open=True), help="Dollars to add.")
 @json_option
 @click.pass_obj
 @command
 async def raise_(options: Options, scope: str, tokens: int | None, usd: float | None, as_json: bool) -> None:
-    """Add to the limit of SCOPE: total, stage:NAME or endpoint:NAME. It holds for this and all later runs."""
+    """Raise the limit of SCOPE: total, stage:NAME or endpoint:NAME.
+
+    The new limit holds for this and all later runs in the directory.
+    """
     if not (tokens or usd):
-        raise click.UsageError("say how much more: --tokens N, --usd X or both")
+        raise click.UsageError("give --tokens N, --usd X or both")
     settings = options.settings()
     with _opened(_file(settings), settings) as account:
         try:
@@ -51,7 +56,7 @@ async def raise_(options: Options, scope: str, tokens: int | None, usd: float | 
         show_json(_data(state))
         return
     _print(f"Budget of {scope}", [state])
-    console.print(f"a stage that waits for it goes on by itself within {LOOK_AGAIN_S:g} s")
+    console.print(f"a stage that waits for it continues by itself within {LOOK_AGAIN_S:g} s")
 
 
 @command
@@ -67,7 +72,7 @@ async def _show(options: Options, as_json: bool) -> None:
 
 
 def _file(settings: Settings) -> Path:
-    """The account of this directory's run; where there is none, that of the run that is found elsewhere."""
+    """The budget file of this directory, or of the run that `find` returns if there is none."""
     here = _account(RunDir(settings.dir))
     if here.exists():
         return here

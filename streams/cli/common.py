@@ -1,4 +1,4 @@
-"""What the commands share: options, errors as sentences, JSON or a table."""
+"""Shared by the commands: the run that they are about, errors as sentences, and the signals that end them."""
 
 import asyncio
 import signal
@@ -7,18 +7,16 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import wraps
-from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import click
-import orjson
-from rich.console import Console
-from rich.table import Table
 
-from streams import settings as settings_module
+from streams.cli.options import Options
+from streams.cli.output import errors, say_aside
 from streams.errors import BrokerUnreachable, StreamsError
 from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
+from streams.processes.served_journal import find_to_read
 from streams.rundir import RunDir, find
 from streams.settings import BadSettings, Settings
 from streams.topics import admin
@@ -26,35 +24,12 @@ from streams.topics import admin
 P = ParamSpec("P")
 T = TypeVar("T")
 
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
-
 UNAVAILABLE, BAD_SETTINGS = 69, 78
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """The options before the command."""
-
-    config: Path | None
-    dir: Path | None
-    broker: str | None
-    prefix: str | None
-
-    def settings(self) -> Settings:
-        """The effective settings."""
-        overrides = {"dir": self.dir, "broker.bootstrap": self.broker, "prefix": self.prefix}
-        return settings_module.load(self.config, overrides)
-
-    def arguments(self) -> list[str]:
-        """The same options for a child process."""
-        named = {"--config": self.config, "--dir": self.dir, "--broker": self.broker, "--prefix": self.prefix}
-        return [f"{name}={value}" for name, value in named.items() if value is not None]
-
-
-@dataclass(frozen=True, slots=True)
 class Run:
-    """An open look at a running pipeline."""
+    """A connection to the run that a command is about."""
 
     settings: Settings
     directory: RunDir
@@ -63,18 +38,34 @@ class Run:
 
     @property
     def prefix(self) -> str:
-        """The topics' prefix."""
+        """The first part of the topics' names."""
         return self.settings.prefix
 
 
 @asynccontextmanager
 async def open_run(options: Options) -> AsyncIterator[Run]:
-    """Find the run that the options are about and connect to its broker.
+    """Find the running pipeline that the options name and connect to its broker.
 
-    Raises TopicsDiffer where it has not the prefix's topics.
+    Raises NoBroker if nothing runs, and TopicsDiffer if the broker lacks topics of the prefix.
     """
     settings = options.settings()
-    directory, connection = find(settings)
+    async with _connected(settings, *find(settings)) as run:
+        yield run
+
+
+@asynccontextmanager
+async def open_run_to_read(options: Options) -> AsyncIterator[Run]:
+    """As `open_run`; if nothing runs in the directory, serve its journal for the length of the block.
+
+    Nothing that is written to the broker of a served journal is kept.
+    """
+    settings = options.settings()
+    async with find_to_read(settings, options.dir is not None, say_aside) as found, _connected(settings, *found) as run:
+        yield run
+
+
+@asynccontextmanager
+async def _connected(settings: Settings, directory: RunDir, connection: Connection) -> AsyncIterator[Run]:
     await admin.require(connection, settings.prefix)
     async with KafkaClient(connection) as client:
         yield Run(settings, directory, connection, client)
@@ -100,33 +91,15 @@ def _exit_code(error: StreamsError) -> int:
     return BAD_SETTINGS if isinstance(error, BadSettings) else 1
 
 
-def show_json(data: Any) -> None:
-    """Print one JSON document."""
-    click.echo(orjson.dumps(data, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS))
-
-
-def table(title: str, *columns: str) -> Table:
-    """A table in the house style: columns named with a leading ``#`` are figures."""
-    made = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for column in columns:
-        made.add_column(column.lstrip("#"), justify="right" if column.startswith("#") else "left")
-    return made
-
-
-def say(line: str) -> None:
-    """One line for the person at the terminal."""
-    console.print(line, soft_wrap=True, markup=False)
-
-
 def kept(settings: Settings) -> str:
-    """What remains after a run."""
+    """Say where the records are after a run."""
     if settings.broker.bootstrap:
         return f"stopped; the topics stay in Kafka at {settings.broker.bootstrap}"
-    return f"stopped; all records are kept in {settings.dir / 'journal'}: `siftstream up` goes on from there"
+    return f"stopped; all records are kept in {settings.dir / 'journal'}: `siftstream up` resumes from there"
 
 
 def stop_event() -> asyncio.Event:
-    """An event that Ctrl-C and SIGTERM set; a second Ctrl-C ends the process at once."""
+    """Return an event that Ctrl-C and SIGTERM set; a second Ctrl-C ends the process at once."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def first() -> None:

@@ -8,24 +8,26 @@ import click
 
 from schemas import json_schema
 from streams import settings as settings_module
-from streams.cli.common import Options, command, console, json_option, show_json
+from streams.cli.common import command, json_option
+from streams.cli.options import Command, Options
+from streams.cli.output import console, show_json
 
 
-@click.command()
+@click.command(cls=Command)
 def schemas() -> None:
-    """Print the JSON Schema of the messages, for readers in other languages and for validation elsewhere."""
+    """Print the JSON Schema of the messages."""
     show_json(json_schema())
 
 
-@click.command()
+@click.command(cls=Command)
 @json_option
 @click.pass_obj
 @command
 async def config(options: Options, as_json: bool) -> None:
-    """Print the settings in effect, secrets as stars, in the form of a settings file.
+    """Print the settings in effect as a settings file.
 
-    They come from siftstream.toml (or --config FILE), then from the environment: SIFT_<SECTION>_<KEY>, such as
-    SIFT_DIVERSITY_KEEP_RATE=0.2. A broker's password belongs into SIFT_BROKER_PASSWORD.
+    Secrets are shown as stars. The settings come from siftstream.toml (or --config FILE), then from the environment:
+    SIFT_<SECTION>_<KEY>, such as SIFT_DIVERSITY_KEEP_RATE=0.2. Put a broker's password into SIFT_BROKER_PASSWORD.
     """
     data = settings_module.shown(options.settings())
     if as_json:

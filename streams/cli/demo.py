@@ -8,9 +8,11 @@ import click
 from rich.live import Live
 
 from streams import demo as demo_module
-from streams.cli.common import Options, command, console, kept, say, show_json, stop_event, table
+from streams.cli.common import command, kept, stop_event
 from streams.cli.inspect import show_ledger
 from streams.cli.models import yield_table
+from streams.cli.options import Command, Options
+from streams.cli.output import console, say, show_json, table
 from streams.inspection.live_view import View
 from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
@@ -21,12 +23,14 @@ _EVERY_S = 0.5
 _LINE_EVERY_S = 5.0
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON document.")
 @click.pass_obj
 @command
 async def demo(options: Options, as_json: bool) -> None:
-    """Show the whole journey in a few minutes: nothing to prepare, no key, no network.
+    """Show all stages at work in a few minutes.
+
+    It needs no preparation, no key and no network.
 
     The project's own skill library (task types with seed prompts and answers, good and weak, English and Chinese) flows
     through all stages on the embedded broker. Some seeds come without their answers: they are rewritten and answered by

@@ -11,16 +11,18 @@ import click
 from processors.diversity.calibration import SeedVectors, calibrate
 from processors.models.files import ModelMissing
 from processors.reports.coverage import ClusterRow, Coverage
-from streams.cli.common import Options, command, console, errors, json_option, open_run, show_json, table
+from streams.cli.common import command, json_option, open_run_to_read
+from streams.cli.options import Group, Options
+from streams.cli.output import clipped, console, errors, show_json, table
 from streams.kafka import KafkaClient
 from streams.topics.reading import decided
 
 _SHOWN = 30
 
 
-@click.group()
+@click.group(cls=Group)
 def diversity() -> None:
-    """What the diversity stage has decided: a report, and the proof that it would decide so again."""
+    """Report on the decisions of the diversity stage, or repeat them."""
 
 
 @diversity.command()
@@ -29,8 +31,11 @@ def diversity() -> None:
 @click.pass_obj
 @command
 async def report(options: Options, as_json: bool, picture: Path | None) -> None:
-    """Clusters, how much of each was kept, and how varied the result is. Reads both sinks."""
-    async with open_run(options) as run:
+    """Show the clusters, the share kept of each, and the variety.
+
+    Reads `curated` and `rejected`.
+    """
+    async with open_run_to_read(options) as run:
         with errors.status("reading the topics"):
             coverage = await _decisions(run.client, run.prefix)
         seeds = await asyncio.to_thread(_seeds, run.settings.scoring.embedder)
@@ -78,7 +83,7 @@ def _show(coverage: Coverage, rows: list[ClusterRow]) -> None:
     shown = table("Clusters", "#no.", "like", "#arrived", "#kept", "#mean IFD", "example")
     for row in rows[:_SHOWN]:
         ifd = "" if row.mean_ifd is None else f"{row.mean_ifd:.3f}"
-        shown.add_row(str(row.cluster), row.label, str(row.arrivals), str(row.kept), ifd, row.example[:60])
+        shown.add_row(str(row.cluster), row.label, str(row.arrivals), str(row.kept), ifd, clipped(row.example, 60))
     console.print(shown)
     if len(rows) > _SHOWN:
         console.print(f"and {len(rows) - _SHOWN} smaller ones (all with --json)")
@@ -98,14 +103,14 @@ def _show(coverage: Coverage, rows: list[ClusterRow]) -> None:
 @click.pass_obj
 @command
 async def replay(options: Options, from_offset: int, as_json: bool) -> None:
-    """Decide again, and compare byte for byte with what stands in `curated` and `rejected`.
+    """Repeat the decisions and compare them byte for byte.
 
-    Begins at the nearest snapshot before the offset. Writes nothing. Exit code 1 where a decision differs, which it
-    does when a setting, the skill library or the kind of CPU has changed in between.
+    Compares with the records in `curated` and `rejected`, from the nearest snapshot before the offset on. Writes
+    nothing. The exit code is 1 if a decision differs, which happens after a change of settings, skill library or CPU.
     """
     from streams.inspection.diversity_replay import replay as decide_again
 
-    async with open_run(options) as run:
+    async with open_run_to_read(options) as run:
         seeds = await asyncio.to_thread(_seeds, run.settings.scoring.embedder)
         with tempfile.TemporaryDirectory() as scratch, errors.status("deciding again"):
             result = await decide_again(run.client, run.settings, seeds, from_offset, Path(scratch))
@@ -116,8 +121,8 @@ async def replay(options: Options, from_offset: int, as_json: bool) -> None:
         console.print(f"{result.same} decisions are the same, byte for byte", style="green")
         for name, offsets in (
             ("differ", result.different),
-            ("do not stand in the sinks", result.absent),
-            ("stand there and were not made again", result.strange),
+            ("are missing from the sinks", result.absent),
+            ("are in the sinks and were not made again", result.strange),
         ):
             for offset, sample_id in offsets[:5]:
                 console.print(f"  offset {offset}: {sample_id}", style="red")

@@ -5,18 +5,21 @@ from dataclasses import asdict
 
 import click
 
-from streams.cli.common import Options, command, console, errors, json_option, show_json
+from streams.cli.common import command, json_option
+from streams.cli.options import Command, Options
+from streams.cli.output import console, errors, show_json
 from streams.inspection import doctor as doctor_module
 
 
-@click.command()
+@click.command(cls=Command)
 @json_option
 @click.pass_obj
 @command
 async def doctor(options: Options, as_json: bool) -> None:
-    """Check Python, models, broker, topics, disk and endpoints, and say what to do. Exit code 1 if something is wrong.
+    """Check the installation and say how to repair it.
 
-    The first run converts the scoring model for transformers, which takes half a minute.
+    Checks Python, models, broker, topics, disk and endpoints. The exit code is 1 if a check fails. The first run
+    converts the scoring model for transformers, which takes half a minute.
     """
     with errors.status("looking"):
         findings = await doctor_module.examine(options.settings())

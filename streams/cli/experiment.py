@@ -13,7 +13,9 @@ import click
 from processors.errors import ProcessorError
 from processors.skills import LIBRARY
 from processors.synthesis.config import PolicyName
-from streams.cli.common import Options, command, console, errors, json_option, show_json, table
+from streams.cli.common import command, json_option
+from streams.cli.options import Command, Options
+from streams.cli.output import console, errors, show_json, table
 from streams.language_models import LanguageModels
 from streams.processes.on_demand import models_on_demand
 from streams.settings import Settings
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 _LINE_EVERY_S = 5.0
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--tokens", type=click.IntRange(1), required=True, help="Tokens to spend per policy, in and out.")
 @click.option(
     "--policy",
@@ -41,11 +43,12 @@ _LINE_EVERY_S = 5.0
 @click.pass_obj
 @command
 async def experiment(options: Options, tokens: int, policies: tuple[PolicyName, ...], seed: int, as_json: bool) -> None:
-    """Compare policies of synthesis: which brings more that is kept, and more variety, for the same tokens?
+    """Compare policies of synthesis at the same cost in tokens.
 
-    Each begins with the skill library alone. Its prompts are answered, scored and decided about as in a run, without a
-    broker and without any trace in the topics. Tokens count against the budget. A few thousand tokens are a
-    few calls: differences mean something from some hundred calls on.
+    The result shows which policy yields more kept samples and more variety. Each begins with the skill library alone.
+    Its prompts are answered, scored and decided about as in a run, without a broker and without any trace in the
+    topics. Tokens count against the budget. A few thousand tokens are a few calls: differences mean something from some
+    hundred calls on.
 
     \b
     siftstream experiment --tokens 200000

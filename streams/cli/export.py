@@ -1,17 +1,18 @@
 """`export`."""
 
 import sys
-from pathlib import Path
 
 import click
 
 from processors.export import CONTAINERS, FORMATS
 from streams import export as export_module
-from streams.cli.common import Options, command, console, errors, json_option, open_run, show_json
+from streams.cli.common import command, json_option, open_run_to_read
+from streams.cli.options import Command, Options
+from streams.cli.output import console, errors, show_json
 
 
-@click.command()
-@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@click.command(cls=Command)
+@click.argument("directory", metavar="DIRECTORY|URL")
 @click.option("--format", "shape", type=click.Choice(sorted(FORMATS)), default="alpaca", show_default=True)
 @click.option(
     "--as", "container", type=click.Choice(CONTAINERS), default="jsonl", show_default=True, help="Kind of file."
@@ -20,16 +21,17 @@ from streams.cli.common import Options, command, console, errors, json_option, o
 @json_option
 @click.pass_obj
 @command
-async def export(options: Options, directory: Path, shape: str, container: str, metadata: bool, as_json: bool) -> None:
-    """Write the curated samples to DIRECTORY, as a data set that `datasets.load_dataset` loads.
+async def export(options: Options, directory: str, shape: str, container: str, metadata: bool, as_json: bool) -> None:
+    """Write the curated samples as a data set to DIRECTORY.
 
-    Beside the data: a manifest (counts, checksums, settings) and a data card. The pipeline may go on meanwhile; what is
-    curated at the start of the export is in it. Every sample id is in it once, with its last record.
+    `datasets.load_dataset` loads it. A manifest (counts, checksums, settings) and a data card stand beside the data.
+    The pipeline may run meanwhile: the export holds all samples curated before it began. It holds every sample id once,
+    with its last record.
     """
-    async with open_run(options) as run:
+    async with open_run_to_read(options) as run:
         with errors.status("reading curated"):
             config = export_module.configure(run.settings, shape, container, metadata)
-            written = await export_module.export(run.client, run.prefix, directory, config)
+            written = await export_module.export_to(run.client, run.prefix, directory, config)
     if as_json:
         show_json({"directory": str(directory), "samples": written})
     else:

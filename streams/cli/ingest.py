@@ -9,8 +9,20 @@ from pathlib import Path
 import click
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from processors.ingestion import Reading, Row, UnknownFormat, follow_rows, list_files, read_listing, read_stream
-from streams.cli.common import Options, command, console, errors, json_option, open_run, show_json, stop_event
+from processors.ingestion import (
+    Reading,
+    Row,
+    UnknownFormat,
+    follow_rows,
+    list_files,
+    list_url,
+    read_listing,
+    read_stream,
+)
+from processors.remote_files import is_url, without_secrets
+from streams.cli.common import command, json_option, open_run, stop_event
+from streams.cli.options import Command, Options
+from streams.cli.output import console, errors, show_json
 from streams.delivery.producer import open_sender
 from streams.errors import StreamsError
 from streams.sources.ingestion import Ingestion
@@ -23,7 +35,7 @@ class CannotRead(StreamsError):
     """A path holds nothing that can be ingested."""
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...|-")
 @click.option(
     "--map", "columns", multiple=True, metavar="FIELD=COLUMN", help="Take FIELD from COLUMN (dots go deeper)."
@@ -45,7 +57,9 @@ async def ingest(
     follow: bool,
     as_json: bool,
 ) -> None:
-    """Send data from files, folders or standard input (-) into the running pipeline.
+    """Send files, folders or standard input (-) to the pipeline.
+
+    A PATH may be a URL: s3://, gs:// and https:// need the extra `remote`, hf:// does not.
 
     JSON Lines, JSON, CSV, TSV (each also .gz), Parquet, and the folder of a Hugging Face data set. Alpaca, ShareGPT,
     messages and prompt-only rows are told apart by their columns; --map names columns that have other names
@@ -111,10 +125,10 @@ async def _once(ingestion: Ingestion, paths: tuple[str, ...]) -> None:
                 task = bar.add_task("standard input", total=None, rows=0, rate=0)
                 await ingestion.run(read_stream(sys.stdin.buffer), _counter(bar, task, ingestion))
                 continue
-            listing = list_files(Path(path))
+            listing = await asyncio.to_thread(list_url, path) if is_url(path) else list_files(Path(path))
             for name, why in listing.skipped:
                 errors.print(f"skipped {name}: {why}", style="dim", markup=False)
-            task = bar.add_task(path, total=listing.size, rows=0, rate=0)
+            task = bar.add_task(without_secrets(path) if is_url(path) else path, total=listing.size, rows=0, rate=0)
             rows = read_listing(listing, lambda n, task=task: bar.advance(task, n))  # type: ignore[misc]
             await ingestion.run(rows, _counter(bar, task, ingestion))
 
@@ -122,6 +136,8 @@ async def _once(ingestion: Ingestion, paths: tuple[str, ...]) -> None:
 async def _follow(ingestion: Ingestion, paths: tuple[str, ...]) -> None:
     if "-" in paths:
         raise click.BadParameter("standard input is followed to its end anyway", param_hint="--follow")
+    if any(map(is_url, paths)):
+        raise click.BadParameter("a URL cannot be followed; give a local file or folder", param_hint="--follow")
     stop = stop_event()
     with _progress() as bar:
         task = bar.add_task(f"following {', '.join(paths)}", total=None, rows=0, rate=0)

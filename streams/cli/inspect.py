@@ -6,19 +6,21 @@ from typing import Any
 import click
 
 from schemas import Sample
-from streams.cli.common import Options, command, console, errors, json_option, open_run, show_json, table
+from streams.cli.common import command, json_option, open_run_to_read
+from streams.cli.options import Command, Options
+from streams.cli.output import clipped, console, errors, show_json, table
 from streams.inspection import ledger as ledger_module
 from streams.inspection import status as status_module
 from streams.inspection import trace as trace_module
 
 
-@click.command()
+@click.command(cls=Command)
 @json_option
 @click.pass_obj
 @command
 async def status(options: Options, as_json: bool) -> None:
-    """Records per topic, and per stage how many wait (its lag)."""
-    async with open_run(options) as run:
+    """Show the records per topic and the lag of each stage."""
+    async with open_run_to_read(options) as run:
         now = await status_module.take(run.client, run.prefix)
     if as_json:
         show_json(now.data())
@@ -32,17 +34,17 @@ async def status(options: Options, as_json: bool) -> None:
     console.print(topics, "", stages)
 
 
-@click.command()
+@click.command(cls=Command)
 @json_option
 @click.pass_obj
 @command
 async def ledger(options: Options, as_json: bool) -> None:
-    """Account for everything that came in: in = curated + rejected + dead + pending, by reason.
+    """Account for every sample: curated, rejected, dead or pending.
 
-    Every sample id counts once, however often its record was sent. Exit code 1 where the equality does not hold: a
-    sample is missing, or has ended twice. Reads all topics.
+    in = curated + rejected + dead + pending, by reason. Every sample id counts once, however often its record was sent.
+    The exit code is 1 if the sum does not balance: a sample is missing, or has ended twice. Reads all topics.
     """
-    async with open_run(options) as run:
+    async with open_run_to_read(options) as run:
         with errors.status("reading the topics"):
             account = await ledger_module.take(run.client, run.prefix)
     show_json(account.data()) if as_json else show_ledger(account)
@@ -68,16 +70,19 @@ def show_ledger(account: ledger_module.Ledger) -> None:
     console.print("balanced" if account.balanced else "NOT balanced", style="green" if account.balanced else "bold red")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("sample_id")
 @json_option
 @click.pass_obj
 @command
 async def trace(options: Options, sample_id: str, as_json: bool) -> None:
-    """Tell the story of the sample whose id begins with SAMPLE_ID: every record, stage and decision."""
+    """Show every record, stage and decision of one sample.
+
+    SAMPLE_ID is its id, or the beginning of it.
+    """
     if len(sample_id) < 4:
         raise click.BadParameter("give at least 4 characters of the id", param_hint="SAMPLE_ID")
-    async with open_run(options) as run:
+    async with open_run_to_read(options) as run:
         stations = await trace_module.trace(run.client, run.prefix, sample_id)
     if as_json:
         show_json([station.data() for station in stations])
@@ -100,9 +105,9 @@ def _tell(stations: list[trace_module.Station]) -> None:
 
 def _tell_sample(sample: Sample) -> None:
     console.print(f"[bold]{sample.sample_id}[/bold]  {sample.task_type} {sample.language}")
-    console.print(f"asks     {sample.prompt.text()[:200]!r}", markup=False)
+    console.print(f"asks     {clipped(sample.prompt.text(), 200)!r}", markup=False)
     if sample.answer:
-        console.print(f"answer   {sample.answer.text[:200]!r}", markup=False)
+        console.print(f"answer   {clipped(sample.answer.text, 200)!r}", markup=False)
     for step in sample.lineage:
         params = " ".join(f"{key}={value}" for key, value in step.params.items())
         console.print(f"{step.stage:<9}{step.at} {step.model} {step.seconds:.2f} s {params}", markup=False)

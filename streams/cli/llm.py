@@ -6,14 +6,16 @@ import sys
 
 import click
 
-from streams.cli.common import Options, command, say
+from streams.cli.common import command
+from streams.cli.options import Group, Options
+from streams.cli.output import say
 from streams.embedded.local_model import NAME, served
 from streams.rundir import RunDir
 
 
-@click.group()
+@click.group(cls=Group)
 def llm() -> None:
-    """The language model for a machine that has no endpoint."""
+    """Serve a small language model on this machine."""
 
 
 @llm.command()
@@ -22,10 +24,11 @@ def llm() -> None:
 @click.pass_obj
 @command
 async def serve(options: Options, port: int, supervised: bool) -> None:
-    """Serve SmolLM2-135M-Instruct on loopback, as an OpenAI-compatible endpoint, until Ctrl-C.
+    """Serve SmolLM2-135M-Instruct on loopback until Ctrl-C.
 
-    `siftstream up` and `siftstream demo` do this by themselves where no endpoint is named. The model is small: good for
-    trying things out, not for training data. Any other endpoint is one setting away: SIFT_LLM_URL=http://host:port/v1.
+    It is an OpenAI-compatible endpoint. `siftstream up` and `siftstream demo` start it if no endpoint is configured.
+    The model is small: good for trying things out, not for training data. Any other endpoint is one setting away:
+    SIFT_LLM_URL=http://host:port/v1.
     """
     settings = options.settings()
     stop, loop = asyncio.Event(), asyncio.get_running_loop()

@@ -4,22 +4,24 @@ import click
 from rich.table import Table
 
 from processors.reports.yields import ModelYield, by_model
-from streams.cli.common import Options, command, console, errors, json_option, open_run, show_json, table
+from streams.cli.common import command, json_option, open_run_to_read
+from streams.cli.options import Command, Options
+from streams.cli.output import console, errors, show_json, table
 from streams.topics.reading import decided
 
 _FIGURES = ("#samples", "#curated", "#yield", "#in", "#out", "#USD")
 
 
-@click.command()
+@click.command(cls=Command)
 @json_option
 @click.pass_obj
 @command
 async def models(options: Options, as_json: bool) -> None:
-    """Compare the models that wrote prompts and answers: samples, tokens, money, and what share was curated.
+    """Compare models by samples, tokens, cost and share curated.
 
     Reads `curated` and `rejected`. A sample counts once for every stage in which a model wrote for it.
     """
-    async with open_run(options) as run:
+    async with open_run_to_read(options) as run:
         with errors.status("reading the decisions"):
             rows = by_model([sample async for sample in decided(run.client, run.prefix)])
     if as_json:

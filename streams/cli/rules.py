@@ -13,8 +13,10 @@ from processors.ingestion import Reading, Row, ShapeError, UnknownFormat, list_f
 from processors.rewriting.checks import REASONS
 from processors.rewriting.plan import Plan, Planner
 from schemas import Sample
-from streams.cli.common import Options, command, console, json_option, show_json, table
+from streams.cli.common import command, json_option
 from streams.cli.ingest import CannotRead, pairs
+from streams.cli.options import Group, Options
+from streams.cli.output import console, show_json, table
 from streams.stages.rewriting import read_rules
 
 _SHOWN_CHARS = 60
@@ -23,12 +25,13 @@ Tried = tuple[Row, Sample | None, Plan | None]
 """A row, and what is made of it; None twice for a row that is no sample."""
 
 
-@click.group()
+@click.group(cls=Group)
 def rules() -> None:
-    """Look at the rules of collection: what becomes of rows that are ingested with --rewrite.
+    """Show and try the rules of `ingest --rewrite`.
 
-    The first rule that takes a row gives it its task type and says which rewrites are made of it. The shipped rules are
-    rules/collection.toml and rules/operators.toml; rewriting.rules and rewriting.operators name your own files.
+    They decide which rewrites are made of an ingested row. The first rule that takes a row gives it its task type and
+    says which rewrites are made of it. The shipped rules are rules/collection.toml and rules/operators.toml;
+    rewriting.rules and rewriting.operators name your own files.
     """
 
 
@@ -37,7 +40,7 @@ def rules() -> None:
 @click.pass_obj
 @command
 async def list_(options: Options, as_json: bool) -> None:
-    """List the rules in their order, the operators, and why a rewrite may be rejected."""
+    """List the rules, the operators, and the reasons for rejections."""
     planner = read_rules(options.settings().rewriting)
     if as_json:
         show_json(_listing(planner))
@@ -60,7 +63,10 @@ async def list_(options: Options, as_json: bool) -> None:
 @click.pass_obj
 @command
 async def check(options: Options, as_json: bool) -> None:
-    """Check the files of rules and operators; every fault is told with file and key, and the exit code is then 78."""
+    """Check the files of rules and operators.
+
+    An error names the file and the key; the exit code is then 78.
+    """
     planner = read_rules(options.settings().rewriting)
     counts = {"rules": len(planner.rules), "operators": len(planner.operators)}
     show_json(counts) if as_json else console.print(
@@ -81,7 +87,10 @@ async def check(options: Options, as_json: bool) -> None:
 async def try_(
     options: Options, file: Path, columns: tuple[str, ...], labels: tuple[str, ...], rows: int, as_json: bool
 ) -> None:
-    """Show which rule takes each row of FILE and what would be made of it. No model is called, nothing is sent."""
+    """Show which rule takes each row of FILE.
+
+    No model is called and nothing is sent.
+    """
     planner = read_rules(options.settings().rewriting)
     reading = Reading(columns=pairs(columns, "--map"), labels=pairs(labels, "--label"))
     try:

@@ -7,7 +7,9 @@ from contextlib import suppress
 
 import click
 
-from streams.cli.common import Options, command, kept, say, stop_event
+from streams.cli.common import command, kept, stop_event
+from streams.cli.options import Command, Options
+from streams.cli.output import say
 from streams.errors import StreamsError
 from streams.inspection import status as status_module
 from streams.kafka import KafkaClient
@@ -21,7 +23,7 @@ from streams.topology import BY_NAME, STAGES
 _LINE_EVERY_S = 10.0
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes per stage.")
 @click.option(
     "--stage", "names", multiple=True, type=click.Choice(list(BY_NAME)), help="Only this one; may be repeated."
@@ -29,11 +31,11 @@ _LINE_EVERY_S = 10.0
 @click.pass_obj
 @command
 async def up(options: Options, workers: int, names: tuple[str, ...]) -> None:
-    """Run all stages on this machine until Ctrl-C, with the embedded broker or a Kafka (--broker).
+    """Run all stages on this machine until Ctrl-C.
 
-    What dies is started again. The embedded broker keeps everything in memory; the journal in the run's directory holds
-    all of it, and `up` in the same directory goes on where the last one stopped. Other terminals find this run by
-    themselves: try `siftstream status`, `siftstream ingest FILE`.
+    They use the embedded broker, or a Kafka with --broker. A process that dies is restarted. The embedded broker keeps
+    all records in memory and a journal in the run's directory. `up` in the same directory resumes from that journal.
+    Other terminals find this run by themselves: try `siftstream status`, `siftstream ingest FILE`.
     """
     settings = options.settings()
     stop = stop_event()
@@ -46,7 +48,7 @@ async def up(options: Options, workers: int, names: tuple[str, ...]) -> None:
     stages = [stage for stage in STAGES if not names or stage.name in names]
     supervisor = Supervisor(settings, options.arguments(), say, stages, workers)
     if supervisor.model:
-        say("no language model is named (SIFT_LLM_URL): a small local one writes, good for trying things out")
+        say("no language model is configured (SIFT_LLM_URL): a small local one is used, good enough to try things out")
     try:
         await supervisor.run(stop, ready)
     finally:
@@ -71,7 +73,7 @@ async def _progress(settings: Settings, connection: Connection) -> None:
             last = line
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("stage", type=click.Choice(sorted(BY_NAME)))
 @click.option(
     "--slot", type=click.IntRange(0), default=0, show_default=True, help="Number of this worker in its stage."
@@ -80,10 +82,11 @@ async def _progress(settings: Settings, connection: Connection) -> None:
 @click.pass_obj
 @command
 async def worker(options: Options, stage: str, slot: int, supervised: bool) -> None:
-    """Run one worker of STAGE in this process, to scale a stage or to run it elsewhere.
+    """Run one worker of STAGE in this process.
 
-    Workers of one stage share its partitions. Each needs a --slot of its own: on Kafka it is the worker's static
-    member id, by which a restarted worker takes its partitions back at once. SIGTERM drains and exits with 0.
+    Use it to scale a stage or to run it on another machine. Workers of one stage share its partitions. Each needs a
+    --slot of its own: on Kafka it is the worker's static member id, by which a restarted worker takes its partitions
+    back at once. SIGTERM drains and exits with 0.
 
     \b
     Exit codes: 0 stopped, 69 no broker, 70 a bug (see the log), 75 stuck or never assigned.

@@ -12,7 +12,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from processors.ingestion import Reading, ShapeError, UnknownFormat, list_files, read_listing, to_sample
 from processors.warm_up.brief_experience import PickConfig, TuningConfig
 from schemas import Sample
-from streams.cli.common import Options, command, console, errors, json_option, show_json
+from streams.cli.common import command, json_option
+from streams.cli.options import Group, Options
+from streams.cli.output import console, errors, show_json
 from streams.errors import StreamsError
 from streams.settings import Settings
 
@@ -23,9 +25,9 @@ class CannotWarmUp(StreamsError):
     """The scorer cannot be trained on this; the message says why."""
 
 
-@click.group()
+@click.group(cls=Group)
 def scorer() -> None:
-    """The model that scores: train it on a few of your samples before it scores the rest."""
+    """Train the model that scores on a few of your samples."""
 
 
 @scorer.command("warm-up")
@@ -52,11 +54,11 @@ async def warm_up(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Give the scorer brief experience, as Cherry_LLM does: one epoch on a small, diverse part of the data.
+    """Train the scorer for one epoch on a small, diverse selection.
 
-    The file is anything that `ingest` reads. The model is the one of the settings (scoring.model); the new one is used
-    with SIFT_SCORING_MODEL=FOLDER, and every score names it by its hash. lineage.json in the folder says how it came
-    to be. On a CPU this takes about a second per picked sample.
+    Cherry_LLM calls this brief experience. The file is anything that `ingest` reads. The model is the one of the
+    settings (scoring.model); the new one is used with SIFT_SCORING_MODEL=FOLDER, and every score names it by its hash.
+    lineage.json in the folder says how it came to be. On a CPU this takes about a second per picked sample.
     """
     settings = options.settings()
     try:

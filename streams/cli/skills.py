@@ -9,7 +9,9 @@ import click
 
 from processors.skills import LIBRARY, TaskType
 from processors.synthesis.pool import is_synthetic
-from streams.cli.common import Options, command, console, json_option, open_run, show_json, table
+from streams.cli.common import command, json_option, open_run
+from streams.cli.options import Group, Options
+from streams.cli.output import console, show_json, table
 from streams.delivery.producer import open_sender
 from streams.rundir import NoBroker
 from streams.sources import seeds
@@ -18,9 +20,11 @@ from streams.topics.reading import records, sample_of
 _FOLDERS = click.argument("folders", nargs=-1, type=click.Path(path_type=Path, file_okay=False), metavar="[FOLDER]...")
 
 
-@click.group()
+@click.group(cls=Group)
 def skills() -> None:
-    """Look at the skill library: the task types, and the seeds that synthesis continues.
+    """Show, check and extend the skill library.
+
+    It holds the task types, and the seeds that synthesis continues.
 
     It ships in skills/, one TOML file per task type; the setting synthesis.skills names a folder of your own, in which
     a file of the same name replaces the shipped one.
@@ -33,9 +37,9 @@ def skills() -> None:
 @click.pass_obj
 @command
 async def list_(options: Options, folders: tuple[Path, ...], as_json: bool) -> None:
-    """List the task types: of the library and your own folder, or of FOLDER.
+    """List the task types of the library, or of FOLDER.
 
-    Where a pipeline runs, the last column says how many prompts synthesis has added to the pool.
+    If a pipeline runs, the last column says how many prompts synthesis has added to the pool.
     """
     task_types = seeds.task_types(*(folders or _own(options)))
     made = await _generated(options)
@@ -94,7 +98,10 @@ async def _generated(options: Options) -> Counter[str] | None:
 @click.pass_obj
 @command
 async def check(options: Options, folders: tuple[Path, ...], as_json: bool) -> None:
-    """Check the files of FOLDER, or of the library and your own folder; every fault is told with file and key."""
+    """Check the files of the library, or of FOLDER.
+
+    An error names the file and the key.
+    """
     task_types = seeds.task_types(*(folders or _own(options)))
     count = sum(len(task_type.seeds) for task_type in task_types.values())
     counts = {"task_types": len(task_types), "seeds": count}
@@ -106,9 +113,10 @@ async def check(options: Options, folders: tuple[Path, ...], as_json: bool) -> N
 @click.pass_obj
 @command
 async def push(options: Options, folder: Path) -> None:
-    """Send the seeds of FOLDER to the running pipeline; synthesis draws on them from the next call on.
+    """Send the seeds of FOLDER to the running pipeline.
 
-    Sending them again changes nothing. They stay in the `seeds` topic: later runs have them too.
+    Synthesis uses them from its next call on.     Sending them again changes nothing. They stay in the `seeds` topic:
+    later runs have them too.
     """
     samples = seeds.samples(seeds.task_types(folder).values())
     async with open_run(options) as run, open_sender(run.connection) as sender:

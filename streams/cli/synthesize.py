@@ -10,7 +10,9 @@ import click
 from rich.status import Status
 
 from processors.text.language_codes import LANGUAGES
-from streams.cli.common import Options, command, console, errors, json_option, say, show_json, stop_event, table
+from streams.cli.common import command, json_option, stop_event
+from streams.cli.options import Command, Options
+from streams.cli.output import console, errors, say, show_json, table
 from streams.processes.on_demand import run_on_demand
 from streams.rundir import find
 from streams.settings import Settings
@@ -24,11 +26,11 @@ _LINE_EVERY_S = 5.0
 _LOG_EVERY_S = 60.0
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--count", type=click.IntRange(1), help="Accepted prompts to make, no fewer and no more.")
 @click.option("--task-type", "names", multiple=True, metavar="NAME", help="Only of this task type; may be repeated.")
 @click.option("--language", "languages", multiple=True, metavar="CODE", help="In this language [synthesis.languages].")
-@click.option("--continuous", is_flag=True, help="Go on until told to stop, as fast as the settings say.")
+@click.option("--continuous", is_flag=True, help="Continue until Ctrl-C, at the rate in the settings.")
 @click.option("--supervised", is_flag=True, hidden=True)
 @json_option
 @click.pass_obj
@@ -42,11 +44,11 @@ async def synthesize(
     supervised: bool,
     as_json: bool,
 ) -> None:
-    """Make new prompts by Self-Instruct: a language model continues examples out of the skill library.
+    """Make new prompts by Self-Instruct.
 
-    Those that pass the filters go to `prompts`, to be answered, and into the pool for later examples; others are
-    rejected with the filter's name. Where nothing runs in this directory, broker and local model are started for as
-    long as it takes. Ctrl-C keeps what is there.
+    A language model continues examples of the skill library. Prompts that pass the filters go to `prompts`, to be
+    answered, and into the pool of examples. Others are rejected with the filter's name. If nothing runs in the
+    directory, a broker and the local model run until the command ends. Ctrl-C keeps the prompts made so far.
 
     \b
     siftstream synthesize --count 20
@@ -54,7 +56,7 @@ async def synthesize(
     siftstream synthesize --continuous     (synthesis.per_minute, synthesis.target_lag)
     """
     if (count is None) != continuous:
-        raise click.UsageError("say --count N or --continuous")
+        raise click.UsageError("give --count N or --continuous")
     for code in languages:
         if code not in LANGUAGES:
             raise click.BadParameter(f"{code!r} is no ISO 639-1 code, such as en or zh", param_hint="--language")

@@ -13,7 +13,7 @@ Commits = dict[tuple[str, TP], int]
 
 
 class CommitLog:
-    """An append-only file of ``{"group", "topic", "partition", "offset"}``. Call `heal` first, which opens the log.
+    """An append-only file of ``{"group", "topic", "partition", "offset"}``. Call `heal` first, or `read` to read only.
 
     Attributes:
         offsets: the last committed offset of each group and partition.
@@ -25,7 +25,13 @@ class CommitLog:
         self._size = 0
 
     def heal(self, ends: Mapping[TP, int]) -> int:
-        """Read the file up to its first torn line and rewrite it without repeats; return the number of torn bytes.
+        """Read the file as `read` does and rewrite it without repeats; return the number of torn bytes."""
+        torn = self.read(ends)
+        self._rewrite()
+        return torn
+
+    def read(self, ends: Mapping[TP, int]) -> int:
+        """Read the file up to its first torn line; return the number of torn bytes.
 
         An offset beyond its partition's end in `ends` is set back to that end.
         """
@@ -33,7 +39,6 @@ class CommitLog:
         self.offsets, whole = _parse(raw)
         for (group, tp), offset in self.offsets.items():
             self.offsets[group, tp] = min(offset, ends.get(tp, offset))
-        self._rewrite()
         return len(raw) - whole
 
     def append(self, committed: Commits) -> None:

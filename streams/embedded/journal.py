@@ -40,9 +40,10 @@ _CHUNK_BYTES = 4 << 20
 
 class Journal:
     """The journal of one run. Call `heal`, then `restore` with a fresh broker, then `run` (or `sync`) while it works.
+    To read it only, call `scan` and `restore`.
 
     Args:
-        directory: the folder of the files; created if missing. One process at a time may use it.
+        directory: the folder of the files; `heal` creates it if missing. Only one process at a time may write.
         topics: every partition to copy, effects before causes.
         groups: for each consumer group, the partitions that it commits.
     """
@@ -72,6 +73,16 @@ class Journal:
         cut[self._commits.path.name] = self._commits.heal(self.ends)
         _sync_directory(self._directory)
         return {name: size for name, size in cut.items() if size}
+
+    def scan(self) -> dict[str, int]:
+        """Open the journal without a change to it; torn parts are passed over.
+
+        Returns:
+            Torn bytes per file name; empty for a journal in good order.
+        """
+        torn = {segment.path.name: segment.scan() for segment in self._segments.values()}
+        torn[self._commits.path.name] = self._commits.read(self.ends)
+        return {name: size for name, size in torn.items() if size}
 
     async def restore(self, client: KafkaClient) -> None:
         """Fill a fresh broker, whose topics exist, with the records and the committed offsets.

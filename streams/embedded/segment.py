@@ -11,7 +11,7 @@ _HEADER_BYTES = 27  # `batch_size` needs as many
 
 
 class Segment:
-    """An append-only file of batches. Call `heal` first, which opens the segment.
+    """An append-only file of batches. Call `heal` first, which opens the segment, or `scan` to read only.
 
     Attributes:
         size: bytes that are known to be whole batches; any bytes after them will be overwritten or cut.
@@ -27,15 +27,19 @@ class Segment:
 
     def heal(self) -> int:
         """Create the file or cut it after its last whole, intact and consecutive batch; return the bytes cut."""
-        self.size = self.end = 0
         with self.path.open("a+b") as file:
-            while (found := self._next(file.fileno())) is not None:
-                self.size, self.end = self.size + found.stop, found.end
-            length = file.seek(0, os.SEEK_END)
-            if length > self.size:
+            torn = self._measure(file.fileno())
+            if torn:
                 file.truncate(self.size)
                 os.fdatasync(file.fileno())
-        return length - self.size
+        return torn
+
+    def scan(self) -> int:
+        """Find the last whole, intact and consecutive batch, changing nothing; return the bytes behind it."""
+        if not self.path.exists():
+            return 0
+        with self.path.open("rb") as file:
+            return self._measure(file.fileno())
 
     def append(self, raw: bytes, until: int) -> bool:
         """Append the batches of `raw` that begin below the offset `until`; return whether there were any.
@@ -64,6 +68,8 @@ class Segment:
 
     def chunks(self, max_bytes: int) -> Iterator[tuple[int, bytes]]:
         """Yield the file as (first offset, whole batches), about `max_bytes` at a time, but at least one batch."""
+        if not self.size:
+            return
         position = offset = 0
         with self.path.open("rb") as file:
             while position < self.size:
@@ -75,6 +81,13 @@ class Segment:
                     continue
                 yield offset, raw[: whole[-1].stop]
                 position, offset = position + whole[-1].stop, whole[-1].end
+
+    def _measure(self, descriptor: int) -> int:
+        """Set `size` and `end`; return the bytes behind them."""
+        self.size = self.end = 0
+        while (found := self._next(descriptor)) is not None:
+            self.size, self.end = self.size + found.stop, found.end
+        return os.fstat(descriptor).st_size - self.size
 
     def _next(self, descriptor: int) -> Batch | None:
         """Return the batch after `size`, with positions relative to it, if it is whole, intact and begins at `end`."""

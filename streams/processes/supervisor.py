@@ -107,12 +107,12 @@ class Supervisor:
     async def _broker(self) -> AsyncIterator[tuple[Connection, list[asyncio.Task[None]]]]:
         if self.settings.broker.bootstrap:
             connection = self.settings.broker.connection()
-            await _apply_topics(connection, self.settings)
+            await self._apply_topics(connection)
             yield connection, []
             return
         async with AsyncExitStack() as stack:
             broker = await stack.enter_async_context(EmbeddedBroker(self.directory.logs))
-            await _apply_topics(broker.connection, self.settings)
+            await self._apply_topics(broker.connection)
             client = await stack.enter_async_context(KafkaClient(broker.connection))
             journal = await self._restored(client)
             tasks = [
@@ -128,15 +128,12 @@ class Supervisor:
                 with suppress(BrokerUnreachable, JournalError):  # if the broker has died, no further cycle is possible
                     await journal.sync(client)
 
+    async def _apply_topics(self, connection: Connection) -> None:
+        if created := await apply_topics(connection, self.settings):
+            log.info("created topics %s", ", ".join(created))
+
     async def _restored(self, client: KafkaClient) -> Journal:
-        prefix = self.settings.prefix
-        journal = Journal(
-            self.directory.journal,
-            # Effects before causes: the reverse of the table, which is in the order of the flow.
-            partitions_of(prefix, *(topic.name for topic in reversed(TOPICS))),
-            {stage.group(prefix): partitions_of(prefix, stage.source) for stage in STAGES}
-            | {replay_group(prefix): partitions_of(prefix, "dead-letters")},
-        )
+        journal = journal_of(self.directory, self.settings.prefix)
         for file, cut in journal.heal().items():
             self._say(f"{file}: the last {cut} bytes were torn by a crash and have been cut off")
         await journal.restore(client)
@@ -144,6 +141,17 @@ class Supervisor:
         if restored:
             self._say(f"resumed from the journal in {self.directory.journal}: {restored} records")
         return journal
+
+
+def journal_of(directory: RunDir, prefix: str) -> Journal:
+    """The journal of a run's directory: every topic, and the offsets of every group that commits."""
+    return Journal(
+        directory.journal,
+        # Effects before causes: the reverse of the table, which is in the order of the flow.
+        partitions_of(prefix, *(topic.name for topic in reversed(TOPICS))),
+        {stage.group(prefix): partitions_of(prefix, stage.source) for stage in STAGES}
+        | {replay_group(prefix): partitions_of(prefix, "dead-letters")},
+    )
 
 
 @asynccontextmanager
@@ -165,16 +173,19 @@ async def running(
         await task
 
 
-async def _apply_topics(connection: Connection, settings: Settings) -> None:
+async def apply_topics(connection: Connection, settings: Settings) -> list[str]:
+    """Create the topics that are missing, wait until the broker shows them, and return their names.
+
+    Raises BrokerUnreachable.
+    """
     within_s = settings.worker.broker_wait_s
     async with KafkaClient(connection, timeout_s=within_s):
         pass  # raises BrokerUnreachable if the broker does not answer
     created = await admin.apply(connection, settings.prefix)
-    if created:
-        log.info("created topics %s", ", ".join(created))
-    # A new topic takes a moment to appear in the metadata.
+    # A topic that was just created takes a moment to show.
     require = partial(admin.require, connection, settings.prefix)
     await poll(require, retry_on=admin.TopicsDiffer, within_s=within_s, every_s=0.2)
+    return created
 
 
 async def _first(*awaitables: object) -> None:

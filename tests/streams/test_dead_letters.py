@@ -21,9 +21,11 @@ from tests.streams.history import bury, letter_of
 from tests.streams.staged_work import letters, make_topics, number
 
 
-async def replay(connection: Connection, prefix: str, stage: str | None = None, everything: bool = False) -> Replayed:
+async def replay(
+    connection: Connection, prefix: str, stage: str | None = None, everything: bool = False, undecodable: bool = False
+) -> Replayed:
     async with KafkaClient(connection) as client, open_sender(connection) as sender:
-        return await dead_letters.replay(client, prefix, sender, stage, everything)
+        return await dead_letters.replay(client, prefix, sender, stage, everything, undecodable)
 
 
 async def sent_back(connection: Connection, prefix: str, name: TopicName = "answers") -> list[Record]:
@@ -52,7 +54,7 @@ async def test_a_replay_sends_the_bytes_with_their_identity_and_a_second_one_not
     await make_topics(broker, prefix)
     noise = replace(letter_of(prefix, number(9), identity="t/0/9"), key=None, value=bytes(range(256)))
     await bury(broker, prefix, [letter_of(prefix, number(0)), noise, letter_of(prefix, number(1), name="scored")])
-    assert await replay(broker, prefix) == Replayed(sent=3, unplaced=0)
+    assert await replay(broker, prefix, undecodable=True) == Replayed(sent=3, unplaced=0)
     found = {identity_of(r.headers): (r.key, r.value) for r in await sent_back(broker, prefix)}
     first = number(0)
     assert found == {first.sample_id: (first.sample_id.encode(), encode(first)), "t/0/9": (None, noise.value)}
@@ -62,14 +64,14 @@ async def test_a_replay_sends_the_bytes_with_their_identity_and_a_second_one_not
     assert await replay(broker, prefix) == Replayed(sent=0, unplaced=0)
     await bury(broker, prefix, [letter_of(prefix, number(2))])
     assert await replay(broker, prefix) == Replayed(sent=1, unplaced=0)
-    assert await replay(broker, prefix, everything=True) == Replayed(sent=4, unplaced=0)
+    assert await replay(broker, prefix, everything=True, undecodable=True) == Replayed(sent=4, unplaced=0)
     assert len(await sent_back(broker, prefix)) == 6
 
 
 async def test_a_tombstone_goes_back_as_a_tombstone(embedded: Connection, prefix: str) -> None:
     await make_topics(embedded, prefix)
     await bury(embedded, prefix, [replace(letter_of(prefix, number(0), identity="t/0/0"), key=b"k", value=None)])
-    assert (await replay(embedded, prefix)).sent == 1
+    assert (await replay(embedded, prefix, undecodable=True)).sent == 1
     (record,) = await sent_back(embedded, prefix)
     assert (record.key, record.value) == (b"k", None)
 
@@ -109,7 +111,7 @@ async def test_a_second_failure_is_known_as_the_same_record(embedded: Connection
     await make_topics(embedded, prefix)
     first = replace(letter_of(prefix, number(0), identity=f"{prefix}.answers/3/41"), value=b"noise")
     await bury(embedded, prefix, [first])
-    await replay(embedded, prefix)
+    await replay(embedded, prefix, undecodable=True)
     async with KafkaClient(embedded) as client, open_sender(embedded) as sender:
         ((tp, record),) = [pair async for pair in records(client, prefix, "answers")]
         assert (tp.partition, record.offset) != (3, 41)
@@ -122,3 +124,24 @@ async def test_a_second_failure_is_known_as_the_same_record(embedded: Connection
     assert one.identity == two.identity == f"{prefix}.answers/3/41"
     assert (two.topic, two.partition, two.offset, two.message) == (tp.topic, tp.partition, record.offset, "still")
     assert two.value == b"noise"
+
+
+async def test_letters_that_cannot_be_decoded_are_left_out_and_do_not_hold_the_position(
+    embedded: Connection, prefix: str
+) -> None:
+    await make_topics(embedded, prefix)
+    sound = letter_of(prefix, number(0))
+    noise = replace(sound, value=b"noise", identity="t/0/1")
+    newer = replace(sound, value=b'{"schema_version": 999}', identity="t/0/2")
+    await bury(embedded, prefix, [sound, noise, newer])
+    assert await replay(embedded, prefix) == Replayed(sent=2, unplaced=0, undecodable=1)
+    assert {record.value for record in await sent_back(embedded, prefix)} == {sound.value, newer.value}
+    assert await replay(embedded, prefix) == Replayed(sent=0, unplaced=0, undecodable=0)
+    assert await replay(embedded, prefix, undecodable=True) == Replayed(sent=1, unplaced=0)
+    assert len([record for record in await sent_back(embedded, prefix) if record.value == b"noise"]) == 1
+
+
+async def test_the_state_of_a_stage_is_not_taken_for_an_undecodable_sample(embedded: Connection, prefix: str) -> None:
+    await make_topics(embedded, prefix)
+    await bury(embedded, prefix, [replace(letter_of(prefix, number(0), name="model"), value=b"state")])
+    assert await replay(embedded, prefix) == Replayed(sent=1, unplaced=0)

@@ -86,7 +86,7 @@ def test_what_a_dead_worker_had_in_flight_is_presumed(account: Budget) -> None:
 def test_a_raise_reaches_the_worker_that_waits(account: Budget) -> None:
     text = call("budget", "raise", "stage:answering", "--tokens", "100").stdout
     assert rows(text)[2] == ["stage:answering", "tokens", "200", "0", "300", "600", "100", "ok"]
-    assert "goes on by itself" in text
+    assert "continues by itself" in text
     account.reserve(stage="answering", endpoint="strong", tokens=100, usd=0)
     raised = shown("budget", "raise", "endpoint:strong", "--usd", "0.25")
     assert (raised["scope"], raised["usd"]["limit"], raised["usd"]["left"]) == ("endpoint:strong", 2.75, 1.25)
@@ -120,7 +120,7 @@ def test_the_run_that_is_found_elsewhere_is_shown_unless_this_directory_has_one(
 @pytest.mark.parametrize(
     ("arguments", "code", "complaint"),
     [
-        (("total",), 2, "how much more"),
+        (("total",), 2, "give --tokens N"),
         (("total", "--tokens", "0"), 2, "--tokens"),
         (("total", "--usd", "-1"), 2, "--usd"),
         (("total", "--usd", "1"), 1, "total has no limit in usd"),

@@ -14,7 +14,8 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
-from streams.cli import COMMANDS, Seldom, main
+from streams.cli import COMMANDS, main
+from streams.cli.logs import Seldom
 from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
 from streams.rundir import RunDir
@@ -290,9 +291,9 @@ def test_dead_letters_are_listed_and_sent_back_once(here: Here) -> None:
     assert (letter["stage"], letter["error"], letter["identity"]) == ("scoring", "InvalidSample", number(1).sample_id)
     assert here.shown("dlq", "list", "--stage", "diversity") == []
     assert "1 dead letters" in here.call("dlq", "list").output
-    assert here.shown("dlq", "replay", "--stage", "diversity") == {"sent": 0, "unplaced": 0}
-    assert here.shown("dlq", "replay") == {"sent": 1, "unplaced": 0}
-    assert here.shown("dlq", "replay") == {"sent": 0, "unplaced": 0}
+    assert here.shown("dlq", "replay", "--stage", "diversity") == {"sent": 0, "unplaced": 0, "undecodable": 0}
+    assert here.shown("dlq", "replay") == {"sent": 1, "unplaced": 0, "undecodable": 0}
+    assert here.shown("dlq", "replay") == {"sent": 0, "unplaced": 0, "undecodable": 0}
     account = here.shown("ledger")
     assert (account["in"], account["dead"], account["pending"]) == (3, {}, {"answers": 2})
 
@@ -304,6 +305,17 @@ def test_curated_is_exported(here: Here, tmp_path: Path) -> None:
     (row,) = [orjson.loads(line) for line in data.read_bytes().splitlines()]
     assert row["output"] == "answer 0 好 🙂"
     assert (tmp_path / "out" / "manifest.json").exists()
+
+
+@pytest.mark.usefixtures("lived")
+def test_urls_are_ingested_and_exported_to(here: Here, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"instruction": "a", "output": "A"}\n')
+    assert here.shown("ingest", f"file://{tmp_path}/a.jsonl")["answers"] == 1
+    assert here.shown("export", f"file://{tmp_path}/far/out")["samples"] == 1
+    assert {path.name for path in (tmp_path / "far" / "out").iterdir()} == {"data", "manifest.json", "README.md"}
+    refused = here.call("export", "https://user:secret@host/out", code=1).stderr
+    assert "https://host/out cannot be written to" in refused
+    assert "secret" not in refused
 
 
 def test_with_nothing_curated_the_export_says_so(here: Here) -> None:
@@ -325,7 +337,7 @@ def test_files_and_standard_input_are_ingested(here: Here, tmp_path: Path) -> No
     assert {"topic": "answers", "records": 3} in here.shown("status")["topics"]
     # The same bad row, twice, is one.
     assert here.shown("ledger")["dead"] == {"ingest: ShapeError": 1}
-    assert here.shown("dlq", "replay") == {"sent": 0, "unplaced": 2}
+    assert here.shown("dlq", "replay") == {"sent": 0, "unplaced": 2, "undecodable": 0}
 
 
 @pytest.mark.parametrize(
@@ -335,6 +347,8 @@ def test_files_and_standard_input_are_ingested(here: Here, tmp_path: Path) -> No
         (("picture.png",), 1, "unsupported format"),
         (("picture.png", "--follow"), 1, "unsupported format"),
         (("-", "--follow"), 2, "standard input"),
+        (("https://host/a.jsonl", "--follow"), 2, "a URL cannot be followed"),
+        (("nosuch://host/a.jsonl",), 1, "Protocol not known"),
         (("a.jsonl", "--map", "instruction"), 2, "NAME=VALUE"),
         (("a.jsonl", "--map", "colour=x"), 2, "colour"),
     ],

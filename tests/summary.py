@@ -42,7 +42,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if not reasons:
         terminalreporter.line("0 skipped")
     if left_out := config.stash.get(_DESELECTED, 0):
-        terminalreporter.line(f'{left_out} left out by -m "{config.option.markexpr}"')
+        wanted = config.option.markexpr or config.option.keyword
+        terminalreporter.line(f'{left_out} left out: not of "{wanted}"')
 
 
 def _reason(report: Any) -> str:

@@ -124,7 +124,7 @@ def test_stages_killed_under_way_and_everything_killed_at_once(tmp_path: Path) -
 
 def test_prompts_are_synthesized_rewritten_and_answered_by_a_real_model(tmp_path: Path) -> None:
     """Send a prompt by each of the three ways, and follow it to its end."""
-    pipeline = Pipeline(tmp_path, SIFT_LOCAL_MODEL_THREADS="1")
+    pipeline = Pipeline(tmp_path, SIFT_LOCAL_MODEL_THREADS="1", SIFT_LOCAL_MODEL_SLOTS="2")
     bare = [{key: row[key] for key in ("instruction", "language")} for row in rows()[:4]]
     with pipeline.up(*BY_NAME):
         made = orjson.loads(pipeline.run("synthesize", "--count", "1", "--json", timeout_s=240).stdout)

@@ -67,7 +67,7 @@ async def warm_up(
     except ValueError as error:
         raise CannotWarmUp(str(error)) from None
     if folder.exists():
-        raise CannotWarmUp(f"{folder} is there already; name a new folder with --to")
+        raise CannotWarmUp(f"{folder} exists already; name a new folder with --to")
     lineage = await asyncio.to_thread(_run, settings, file, folder, picks, tuning)
     if as_json:
         show_json(lineage)

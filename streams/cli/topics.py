@@ -54,5 +54,5 @@ async def check(options: Options, as_json: bool) -> None:
     if as_json:
         show_json({"differences": wrong})
     else:
-        console.print("\n".join(wrong) or "all topics are as the table says", markup=False)
+        console.print("\n".join(wrong) or "all topics are as expected", markup=False)
     sys.exit(1 if wrong else 0)

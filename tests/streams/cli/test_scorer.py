@@ -63,7 +63,7 @@ def test_what_cannot_be_done_is_said_in_a_sentence(tiny_folder: Path, tmp_path: 
     code, output = invoke(tiny_folder, "--from", str(empty), "--to", str(tmp_path / "out"))
     assert (code, "no sample with an answer" in output) == (1, True)
     code, output = invoke(tiny_folder, "--from", str(empty), "--to", str(tmp_path))
-    assert (code, "is there already" in output) == (1, True)
+    assert (code, "exists already" in output) == (1, True)
     code, output = invoke(tiny_folder, "--from", str(empty), "--to", str(tmp_path / "out"), "--clusters", "0")
     assert (code, "clusters" in output) == (1, True)
     assert not (tmp_path / "out").exists()

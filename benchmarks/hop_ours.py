@@ -9,8 +9,8 @@ from typing import Any, cast
 from benchmarks.hop_task import Clock, Task
 from schemas import Sample
 from streams.delivery.agent import consumer_of
-from streams.delivery.batch_queue import BatchLimits
 from streams.delivery.concurrent import ConcurrentWork
+from streams.delivery.config import BatchLimits
 from streams.delivery.microbatch import BatchWork
 from streams.delivery.outcomes import Output
 from streams.processes.worker import Exit, Worker

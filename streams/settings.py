@@ -21,9 +21,7 @@ from processors.llm.config import BudgetConfig, EndpointConfig, Route
 from processors.rewriting.config import RewritingConfig
 from processors.scoring.config import ScoringConfig
 from processors.synthesis.config import SynthesisConfig
-from streams.delivery.agent import GroupTimes
-from streams.delivery.batch_queue import BatchLimits
-from streams.delivery.outcomes import RetryPolicy
+from streams.delivery.config import BatchLimits, GroupTimes, RetryPolicy
 from streams.embedded.local_model import LocalModelConfig
 from streams.errors import StreamsError
 from streams.kafka.connection import Connection, Mechanism

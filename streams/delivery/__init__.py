@@ -14,5 +14,6 @@ is ours").
 `microbatch`      the runner of model stages: batches under a token budget, one prepared while one runs
 `batch_queue`     its planner: the records of the next batch, and the time when it closes
 `agent`           the Faust app of one stage
+`config`          the settings of all of these
 ================  ======================================================================
 """

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import faust
@@ -10,24 +9,13 @@ from faust.types import StreamT, TransportT
 from faust.types.auth import CredentialsT
 from yarl import URL
 
+from streams.delivery.config import GroupTimes
 from streams.delivery.consumer import TrackingConsumer, TrackingTransport
 from streams.delivery.offset_tracker import Delivery
 from streams.delivery.producer import MAX_BATCH_BYTES, MAX_REQUEST_BYTES
 from streams.kafka.connection import Connection
 
 Offer = Callable[[Sequence[Delivery]], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupTimes:
-    """The timing of the consumer group, in seconds."""
-
-    session_s: float = 10.0
-    """Silence after which the broker declares a worker dead. Kafka's own minimum is 6."""
-    rebalance_s: float = 60.0
-    """Time that a rebalance gives a worker to finish its records in flight; longer than any call may take."""
-    commit_s: float = 0.5
-    """Pause between two commits."""
 
 
 class StageApp(faust.App):  # type: ignore[misc]

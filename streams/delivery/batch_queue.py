@@ -4,23 +4,9 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
-from pydantic.dataclasses import dataclass
-
-from processors.bounds import AtLeastZero, Positive
+from streams.delivery.config import BatchLimits
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchLimits:
-    """The limits at which a micro-batch closes. If no batch is running, the next one closes at once, however small."""
-
-    max_tokens: Positive = 512
-    """Token budget of a batch; a larger sample is a batch of its own. On a CPU, larger batches only add latency."""
-    max_items: Positive = 64
-    """The most records in a batch."""
-    max_wait_s: AtLeastZero = 0.1
-    """The longest time in seconds that a record waits for its batch to fill while another batch runs."""
 
 
 def batch_size(costs: Sequence[int], limits: BatchLimits) -> int:

@@ -18,7 +18,8 @@ from typing import Any
 
 from processors.errors import ProcessorError
 from schemas import DecodeError, Sample, decode
-from streams.delivery.batch_queue import BatchLimits, BatchQueue
+from streams.delivery.batch_queue import BatchQueue
+from streams.delivery.config import BatchLimits
 from streams.delivery.offset_tracker import Delivery
 from streams.delivery.outcomes import Outcomes, Output, Tries
 

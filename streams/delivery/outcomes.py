@@ -10,17 +10,13 @@ bug                 the worker drains and exits; after `max_crashes` crashes, a 
 
 import asyncio
 import logging
-import random
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-import pydantic.dataclasses
-
-from processors.bounds import AtLeastZero, Positive
 from processors.errors import InvalidSample, Outage, Transient
-from processors.waiting import backoff_s
 from schemas import DeadLetter, EncodeError, Sample
 from schemas.identity import record_identity
+from streams.delivery.config import RetryPolicy
 from streams.delivery.crashes import Crashes
 from streams.delivery.offset_tracker import Delivery
 from streams.delivery.producer import OutgoingRecord, Sender, sample_record
@@ -29,25 +25,6 @@ from streams.topics.table import TopicName
 log = logging.getLogger(__name__)
 
 DEAD_LETTERS: TopicName = "dead-letters"
-
-
-@pydantic.dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class RetryPolicy:
-    """The limits of retries in a stage."""
-
-    max_attempts: Positive = 5
-    """The most attempts at one record if its failures are transient, including the first."""
-    first_wait_s: AtLeastZero = 0.5
-    """The longest wait in seconds before the second attempt; it doubles with each attempt, with full jitter."""
-    longest_wait_s: AtLeastZero = 30.0
-    """The longest wait in seconds between two attempts, unless the server asks for more (Retry-After)."""
-    max_crashes: Positive = 3
-    """The number of worker crashes after which the record that causes them becomes a dead letter."""
-
-    def wait_s(self, attempt: int, asked_s: float = 0.0) -> float:
-        """Return the seconds to wait after failed attempt `attempt` (from 1): full jitter, but at least `asked_s`."""
-        longest = backoff_s(attempt, self.first_wait_s, self.longest_wait_s)
-        return max(asked_s, random.uniform(0.0, longest))  # noqa: S311
 
 
 @dataclass(slots=True)

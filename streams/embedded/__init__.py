@@ -1,5 +1,1 @@
 """The embedded broker, its local language model, and the journal that makes its records and offsets durable."""
-
-from streams.embedded.journal import Journal
-
-__all__ = ["Journal"]

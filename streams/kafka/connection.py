@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import aiokafka.helpers
-
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 
@@ -37,6 +35,8 @@ class Connection:
         """Return the TLS context, or None for an unencrypted connection."""
         if not self.tls:
             return None
+        import aiokafka.helpers  # a client library that reading the settings does not need
+
         context: ssl.SSLContext = aiokafka.helpers.create_ssl_context(cafile=str(self.ca) if self.ca else None)
         return context
 

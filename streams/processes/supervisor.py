@@ -12,8 +12,8 @@ from functools import partial
 
 from processors.waiting import poll
 from streams.dead_letters import replay_group
-from streams.embedded import Journal
 from streams.embedded.broker import EmbeddedBroker
+from streams.embedded.journal import Journal
 from streams.embedded.local_model import local_url
 from streams.embedded.ports import free_port
 from streams.errors import BrokerFailed, BrokerUnreachable, JournalError

@@ -24,7 +24,7 @@ from processors.errors import InvalidSample
 from processors.skills import LIBRARY, load_skills
 from processors.synthesis.feedback import feedback_of
 from schemas import Sample
-from streams.delivery.batch_queue import BatchLimits
+from streams.delivery.config import BatchLimits
 from streams.delivery.microbatch import BatchWork
 from streams.delivery.outcomes import Output
 from streams.delivery.producer import OutgoingRecord

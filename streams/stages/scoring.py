@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from processors.errors import ProcessorError
 from schemas import Sample
-from streams.delivery.batch_queue import BatchLimits
+from streams.delivery.config import BatchLimits
 from streams.delivery.microbatch import PreparedBatchWork
 from streams.delivery.outcomes import Output
 from streams.stages.base import Context, Stage

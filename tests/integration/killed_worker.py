@@ -15,8 +15,7 @@ from typing import Any
 
 from processors.diversity.seen import SeenIds
 from schemas import Sample
-from streams.delivery.agent import GroupTimes
-from streams.delivery.batch_queue import BatchLimits
+from streams.delivery.config import BatchLimits, GroupTimes
 from streams.delivery.offset_tracker import Delivery
 from streams.delivery.outcomes import Outcomes, Output
 from streams.delivery.producer import Sender

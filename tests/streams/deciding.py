@@ -9,7 +9,7 @@ from typing import Any
 from processors.diversity.config import DiversityConfig
 from processors.diversity.seen import SeenIds
 from schemas import Sample, encode
-from streams.delivery.batch_queue import BatchLimits
+from streams.delivery.config import BatchLimits
 from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
 from streams.processes.worker import Exit, Worker

@@ -9,11 +9,10 @@ from typing import Any
 
 from processors.errors import ProcessorError
 from schemas import Answer, DeadLetter, Prompt, Sample, encode, sample_id
-from streams.delivery.agent import GroupTimes
-from streams.delivery.batch_queue import BatchLimits
 from streams.delivery.concurrent import ConcurrentWork
+from streams.delivery.config import BatchLimits, GroupTimes, RetryPolicy
 from streams.delivery.microbatch import BatchWork
-from streams.delivery.outcomes import Output, RetryPolicy
+from streams.delivery.outcomes import Output
 from streams.delivery.producer import OutgoingRecord, open_sender
 from streams.kafka import KafkaClient, Record
 from streams.kafka.connection import Connection

@@ -8,9 +8,10 @@ from schemas import encode
 from schemas.identity import identity_of
 from streams import dead_letters
 from streams.dead_letters import Replayed
+from streams.delivery.config import RetryPolicy
 from streams.delivery.crashes import Crashes
 from streams.delivery.offset_tracker import OffsetTracker
-from streams.delivery.outcomes import Outcomes, RetryPolicy
+from streams.delivery.outcomes import Outcomes
 from streams.delivery.producer import open_sender
 from streams.kafka import KafkaClient, Record
 from streams.kafka.connection import Connection

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.delivery.batch_queue import BatchLimits, BatchQueue, batch_size
+from streams.delivery.batch_queue import BatchQueue, batch_size
+from streams.delivery.config import BatchLimits
 
 COSTS = st.lists(st.integers(0, 300), max_size=60)
 LIMITS = st.builds(

@@ -15,11 +15,11 @@ import pytest
 from processors.errors import InvalidSample, Transient
 from schemas import Answer, Sample, encode
 from streams.delivery.agent import consumer_of
-from streams.delivery.batch_queue import BatchLimits
+from streams.delivery.config import BatchLimits, RetryPolicy
 from streams.delivery.crashes import Crashes
 from streams.delivery.microbatch import MicroBatchStage, PreparedBatchWork
 from streams.delivery.offset_tracker import Delivery, OffsetTracker
-from streams.delivery.outcomes import Bug, Outcomes, Output, RetryPolicy
+from streams.delivery.outcomes import Bug, Outcomes, Output
 from streams.delivery.producer import open_sender
 from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection

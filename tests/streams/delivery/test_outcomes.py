@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from processors.errors import InvalidSample, Outage, Transient
 from schemas import Answer, DeadLetter, Sample, encode
 from schemas.codec import MAX_BYTES
+from streams.delivery.config import RetryPolicy
 from streams.delivery.crashes import Crashes
 from streams.delivery.offset_tracker import Delivery, OffsetTracker
-from streams.delivery.outcomes import Bug, Outcomes, Output, RetryPolicy, Tries
+from streams.delivery.outcomes import Bug, Outcomes, Output, Tries
 from streams.delivery.producer import open_sender
 from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection

@@ -30,6 +30,7 @@ from faust.types import TP
 from intervaltree import IntervalTree  # type: ignore[import-untyped]
 
 from streams.delivery import agent
+from streams.delivery.config import GroupTimes
 from streams.delivery.consumer import TrackingConsumer, TrackingTransport
 from streams.delivery.offset_tracker import OffsetTracker
 from streams.delivery.producer import CalmProducer
@@ -118,7 +119,7 @@ def test_wait_next_records_gives_two_things() -> None:
 
 
 async def test_an_app_is_made_of_our_consumer_and_producer_and_they_have_what_we_touch() -> None:
-    app = agent.create_app("seams", Connection(bootstrap="127.0.0.1:1"), agent.GroupTimes())
+    app = agent.create_app("seams", Connection(bootstrap="127.0.0.1:1"), GroupTimes())
     consumer = agent.consumer_of(app)
     assert type(app.producer) is CalmProducer
     assert issubclass(TrackingTransport, Transport)
@@ -135,7 +136,7 @@ async def test_an_app_is_made_of_our_consumer_and_producer_and_they_have_what_we
 
 
 async def test_a_message_takes_a_chunk_as_its_value() -> None:
-    app = agent.create_app("seams", Connection(bootstrap="127.0.0.1:1"), agent.GroupTimes())
+    app = agent.create_app("seams", Connection(bootstrap="127.0.0.1:1"), GroupTimes())
     names = ("timestamp_type", "checksum", "serialized_key_size", "serialized_value_size")
     record = SimpleNamespace(**vars(Fetched(7)), **dict.fromkeys(names))
     message = agent.consumer_of(app)._to_message(TP("t", 0), record)

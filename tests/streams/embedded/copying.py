@@ -9,8 +9,8 @@ from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
 
-from streams.embedded import Journal
 from streams.embedded.broker import EmbeddedBroker
+from streams.embedded.journal import Journal
 from streams.kafka import TP, KafkaClient
 from streams.kafka.connection import Connection
 from tests.streams.logs import create

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from streams.embedded import Journal
 from streams.embedded.broker import EmbeddedBroker
 from streams.embedded.commit_log import CommitLog
+from streams.embedded.journal import Journal
 from streams.embedded.segment import Segment
 from streams.errors import BrokerUnreachable, JournalError
 from streams.kafka import TP, KafkaClient, Record

@@ -19,7 +19,10 @@ class BrokerRefused(StreamsError):
     """A broker refused a request, and a retry would not help. `cause` is aiokafka's error."""
 
     def __init__(self, cause: Exception) -> None:
-        super().__init__(f"the Kafka broker refuses a request: {type(cause).__name__}: {cause}")
+        super().__init__(
+            f"the Kafka broker refuses a request: {type(cause).__name__}: {cause}. Check the rights of this user on "
+            "the topics and groups of the prefix, and `siftstream topics check`."
+        )
         self.cause = cause
 
 

@@ -166,9 +166,10 @@ def find(settings: Settings) -> tuple[RunDir, Connection]:
         connection = run.announced(password)
         if connection:
             return run, connection
+    missing = "" if settings.dir.exists() else f" There is no directory {settings.dir} yet."
     raise NoBroker(
         f"nothing runs in {settings.dir} or elsewhere for this user: start `siftstream up` in another terminal, "
-        "or name a Kafka with --broker HOST:PORT"
+        f"or name a Kafka with --broker HOST:PORT.{missing}"
     )
 
 

@@ -226,7 +226,13 @@ def _refuse_unknown(data: Mapping[str, Any]) -> None:
 
 
 def _explained(fault: Any) -> str:
-    return f"setting {'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
+    place = ".".join(str(part) for part in fault["loc"])
+    given = "" if place.endswith("password") or not _plain(fault["input"]) else f", not {fault['input']!r}"
+    return f"setting {place}: {fault['msg'].removeprefix('Value error, ')}{given}"
+
+
+def _plain(value: object) -> bool:
+    return isinstance(value, str | int | float)
 
 
 def _hint(name: str, known: Any) -> str:

@@ -69,7 +69,8 @@ def fault(words: Invocation) -> str | None:
     command: click.Command = main
     rest = iter(words)
     for word in rest:
-        context = click.Context(command)
+        # click keeps the help option that it makes first: with other names it would be lost to later callers.
+        context = click.Context(command, **main.context_settings)
         options = {name: option for option in command.get_params(context) for name in option.opts} | {"--help": None}
         if word.startswith("--"):
             name, _, value = word.partition("=")

@@ -38,11 +38,11 @@ class CannotRead(StreamsError):
 @click.command(cls=Command)
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...|-")
 @click.option(
-    "--map", "columns", multiple=True, metavar="FIELD=COLUMN", help="Take FIELD from COLUMN (dots go deeper)."
+    "--map", "columns", multiple=True, metavar="FIELD=COLUMN", help="Take FIELD from COLUMN (dots name nested fields)."
 )
 @click.option("--task-type", default="", help="Task type of rows that carry none.")
 @click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="A label for every sample.")
-@click.option("--rewrite", is_flag=True, help="Into `collected`: sort by the rules and make new tasks of the rows.")
+@click.option("--rewrite", is_flag=True, help="Send rows to `collected`, where rules sort and rewrite them.")
 @click.option("--follow", is_flag=True, help="Go on as the file or folder grows, until Ctrl-C.")
 @json_option
 @click.pass_obj
@@ -66,7 +66,7 @@ async def ingest(
     (fields: instruction, input, system, output, task_type, language). A row with an answer enters at `answers`, one
     without at `prompts`; with --rewrite both enter at `collected`, where rules say what becomes of them (`siftstream
     rules`). A bad row is reported, becomes a dead letter, and the rest goes on. Ingesting the same file again adds
-    nothing: the same row has the same id.
+    no sample: the same row has the same id.
 
     \b
     siftstream ingest data/ more.jsonl.gz

@@ -208,10 +208,10 @@ def test_endpoints_and_routes_are_tables_that_the_user_names() -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ('[endpoints.a]\nurl = "gpu-1:8000"', "setting endpoints.a: Value error, url is 'gpu-1:8000'"),
+        ('[endpoints.a]\nurl = "gpu-1:8000"', "setting endpoints.a: url is 'gpu-1:8000'"),
         ('[endpoints.a]\nurll = "http://a/v1"', "setting endpoints.a.urll: Unexpected keyword argument"),
         ('[endpoints.a]\nmodel = "m"', "setting endpoints.a.url: Field required"),
-        ('[[routes]]\nendpoints = ["a"]\nweights = [1, 2]', "setting routes.0: Value error, weights are as many"),
+        ('[[routes]]\nendpoints = ["a"]\nweights = [1, 2]', "setting routes.0: weights are as many"),
         ("[budget.stages.synthesis]\neuro = 1", "setting budget.stages.synthesis.euro"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What all tests share: the brokers, the local model, one worker for all language models, and the summary."""
+"""Shared by all tests: the brokers, the local model, one worker for all language models, and the summary."""
 
 import os
 from contextlib import ExitStack

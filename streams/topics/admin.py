@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaConnectionError, TopicAlreadyExistsError, for_code
 
-from streams.errors import BrokerUnreachable, StreamsError
+from streams.errors import BrokerRefused, BrokerUnreachable, StreamsError
 from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
 from streams.topics.table import TOPICS, Topic
@@ -69,7 +69,7 @@ async def require(connection: Connection, prefix: str) -> None:
     """Raise `TopicsDiffer` if topics are missing or have a wrong number of partitions; the message gives the remedy."""
     try:
         wrong = await _missing(connection, prefix)
-    except KafkaError as error:
+    except BrokerRefused as error:
         raise TopicsDiffer(f"cannot read the broker's topics: {error}") from error
     if wrong:
         raise TopicsDiffer(

@@ -135,7 +135,7 @@ def width(line: str) -> int:
 
 
 def on_terminal(run: RunDir, columns: int, *arguments: str) -> str:
-    """What the command prints on a terminal of so many columns."""
+    """Return the output of the command on a terminal of so many columns."""
     outside, inside = pty.openpty()
     termios.tcsetwinsize(inside, (25, columns))
     environment = {**os.environ, "NO_COLOR": "1", "TERM": "xterm"}

@@ -1,4 +1,4 @@
-"""Shared by all tests: the brokers, the local model, one worker for all language models, and the summary."""
+"""Shared by all tests: the brokers, the local model, one worker for all tests of models, and the summary."""
 
 import os
 from contextlib import ExitStack
@@ -12,6 +12,8 @@ from tests.brokers import prefix as prefix
 from tests.brokers import shared_by_workers
 from tests.models import local_model as local_model
 from tests.one_worker import pytest_collection_finish as pytest_collection_finish
+from tests.one_worker import pytest_configure_node as pytest_configure_node
+from tests.one_worker import pytest_ignore_collect as pytest_ignore_collect
 from tests.one_worker import pytest_xdist_make_scheduler as pytest_xdist_make_scheduler
 from tests.summary import pytest_deselected as pytest_deselected
 from tests.summary import pytest_sessionfinish as pytest_sessionfinish

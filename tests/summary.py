@@ -29,8 +29,9 @@ def pytest_deselected(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take over the number of a worker; all collect the same tests."""
-    node.config.stash[_DESELECTED] = getattr(node, "workeroutput", {}).get(LEFT_OUT, 0)
+    """Take over the number of the worker that imported all modules, which is the largest (`one_worker`)."""
+    stash = node.config.stash
+    stash[_DESELECTED] = max(stash.get(_DESELECTED, 0), getattr(node, "workeroutput", {}).get(LEFT_OUT, 0))
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

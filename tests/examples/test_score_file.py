@@ -8,7 +8,7 @@ import pytest
 from tests.examples import EXAMPLES, environment
 
 
-@pytest.mark.models
+@pytest.mark.pipeline
 def test_answers_that_do_not_belong_come_first() -> None:
     command = [sys.executable, str(EXAMPLES / "score_file.py"), str(EXAMPLES / "rows.jsonl")]
     ran = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=240, check=True)

@@ -16,7 +16,7 @@ from streams.topology import BY_NAME
 from tests.brokers import real_kafka
 from tests.integration.pipeline import Pipeline, kill
 
-pytestmark = pytest.mark.models
+pytestmark = pytest.mark.pipeline
 
 ROWS = 16
 

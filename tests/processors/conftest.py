@@ -1,17 +1,22 @@
-"""The real models, loaded once per test run; the converted checkpoint is kept once per machine and user."""
+"""The real models, loaded once per test run; the converted checkpoint is kept once per machine and user.
+
+Fixtures import what they load, because every worker imports this file and only one has models.
+"""
 
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
 
-from processors.embedding.embedding import Embedder
-from processors.models.checkpoints import CausalCheckpoint, load_causal
 from processors.models.files import CAUSAL_DEFAULT, EMBEDDER_DEFAULT, embedder_files
-from processors.scoring.ifd import IfdScorer
 from tests.paths import DATA
+
+if TYPE_CHECKING:
+    from processors.embedding.embedding import Embedder
+    from processors.models.checkpoints import CausalCheckpoint
+    from processors.scoring.ifd import IfdScorer
 
 
 def alpaca(name: str, count: int | None = None) -> list[dict[str, str]]:
@@ -29,17 +34,25 @@ def model_cache() -> Path:
 
 
 @pytest.fixture(scope="session")
-def checkpoint(model_cache: Path) -> CausalCheckpoint:
+def checkpoint(model_cache: Path) -> "CausalCheckpoint":
     """The causal model; one thread, because a second one costs half as much again and other tests want the core."""
+    import torch
+
+    from processors.models.checkpoints import load_causal
+
     torch.set_num_threads(1)
     return load_causal(CAUSAL_DEFAULT, model_cache, dtype=torch.float32, device="cpu")
 
 
 @pytest.fixture(scope="session")
-def ifd_scorer(checkpoint: CausalCheckpoint) -> IfdScorer:
+def ifd_scorer(checkpoint: "CausalCheckpoint") -> "IfdScorer":
+    from processors.scoring.ifd import IfdScorer
+
     return IfdScorer(checkpoint, max_length=1024)
 
 
 @pytest.fixture(scope="session")
-def embedder() -> Embedder:
+def embedder() -> "Embedder":
+    from processors.embedding.embedding import Embedder
+
     return Embedder(*embedder_files(EMBEDDER_DEFAULT), threads=1)

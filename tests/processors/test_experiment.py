@@ -21,6 +21,8 @@ from processors.synthesis.seeds import seed_samples
 from tests.processors.llm.staged_server import ANSWER, Raw, completion_of, staged
 from tests.processors.synthesis.test_self_instruct import ROUTE, client_of
 
+pytestmark = pytest.mark.models
+
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 POOL = [sample for kind in load_skills(LIBRARY).values() for sample in seed_samples(kind, "")]
 WORDS = sorted(

@@ -13,6 +13,8 @@ from processors.diversity.stream_kmeans import StreamKMeans
 from processors.embedding.embedding import Embedder
 from processors.skills import LIBRARY, load_skills
 
+pytestmark = pytest.mark.models
+
 
 @pytest.fixture(scope="module")
 def seeds(embedder: Embedder) -> SeedVectors:

@@ -11,6 +11,8 @@ from processors.embedding.embedding import MAX_TOKENS, Embedder
 from processors.embedding.vectors import to_message, vector_of
 from tests.processors.conftest import alpaca
 
+pytestmark = pytest.mark.models
+
 TEXTS = [
     "How do I sort a list in Python?",
     "Sort a Python list for me, please.",

@@ -13,6 +13,8 @@ from processors.scoring.linear import low_precision
 from tests.processors.conftest import alpaca
 from tests.processors.scoring.test_ifd import pair
 
+pytestmark = pytest.mark.models
+
 needs_bfloat16 = pytest.mark.skipif(
     low_precision(torch.device("cpu")) is None, reason="this CPU is no faster in bfloat16: there is no cascade on it"
 )

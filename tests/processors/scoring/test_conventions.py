@@ -14,6 +14,8 @@ from schemas import Message, Prompt
 from tests.processors import reference_conventions as reference
 from tests.processors.scoring.test_ifd import ROWS, pair
 
+pytestmark = pytest.mark.models
+
 REFERENCES = {"cherry": reference.cherry, "aligned": reference.aligned, "chat-template": reference.chat_template}
 
 

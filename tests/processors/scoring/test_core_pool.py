@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from processors.scoring.core_pool import CorePool, share_out
 
+pytestmark = pytest.mark.models
+
 COSTS = st.lists(st.integers(min_value=1, max_value=40), max_size=60)
 BUDGET = st.integers(min_value=1, max_value=60)
 CORES = st.integers(min_value=1, max_value=4)

@@ -13,6 +13,8 @@ from schemas import Message, Prompt
 from tests.processors.conftest import alpaca
 from tests.processors.reference_ifd import reference_ifd
 
+pytestmark = pytest.mark.models
+
 ROWS = [
     {"instruction": "Name the capital of France.", "input": "", "output": "The capital of France is Paris."},
     {"instruction": "Translate to French.", "input": "good morning", "output": "bonjour"},

@@ -6,6 +6,8 @@ import torch.nn.functional as F
 
 from processors.scoring.linear import Linear
 
+pytestmark = pytest.mark.models
+
 EXACT = {torch.float32: 1e-5, torch.bfloat16: 2e-2, torch.float16: 2e-3}
 
 

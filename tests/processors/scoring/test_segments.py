@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from processors.scoring.segments import Segment, plan
 
+pytestmark = pytest.mark.models
+
 
 @given(st.lists(st.integers(min_value=1, max_value=40)), st.integers(min_value=1, max_value=60))
 @example([], 1)

@@ -10,6 +10,8 @@ from processors.scoring.ifd import Ifd, IfdScorer
 from processors.scoring.signals import FEWEST, LENGTH_WINDOW, Signals, SignalTracker
 from schemas import Prompt
 
+pytestmark = pytest.mark.models
+
 
 def result(gains: list[float], ifd: float = 0.5) -> Ifd:
     return Ifd(n_cond=len(gains), ifd=ifd, gains=np.array(gains, np.float32))

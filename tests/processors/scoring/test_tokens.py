@@ -12,6 +12,8 @@ from processors.scoring.tokens import PairTokenizer, TokenPair
 from schemas import Prompt
 from tests.processors.conftest import alpaca
 
+pytestmark = pytest.mark.models
+
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 SPACED = st.text(st.sampled_from("a1.中é\x00\x1c '\n\r\t \u00a0\u2028"), max_size=40)
 WORDS = st.lists(st.sampled_from([" a", " the", " understanding", " international", "\n"]), min_size=9).map("".join)

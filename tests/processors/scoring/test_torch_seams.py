@@ -12,6 +12,8 @@ from torch.nn.attention.varlen import varlen_attn
 
 from processors.scoring import linear
 
+pytestmark = pytest.mark.models
+
 
 @pytest.mark.parametrize(
     ("operator", "schema"),

@@ -8,6 +8,8 @@ from sklearn.metrics import adjusted_rand_score
 
 from processors.warm_up.brief_experience import PickConfig, kmeans, pick
 
+pytestmark = pytest.mark.models
+
 
 def blobs(per_blob: int, blobs: int = 6, dims: int = 8) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     rng = np.random.default_rng(1)

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import orjson
+import pytest
 from click.testing import CliRunner, Result
 
 from streams.cli import main
@@ -11,6 +12,8 @@ from streams.kafka.connection import Connection
 from tests.processors.scored import topic_stream
 from tests.streams.deciding import decide, deciding_settings
 from tests.streams.staged_work import make_topics
+
+pytestmark = pytest.mark.models
 
 SAMPLES = topic_stream(120, topics=10, dims=384)[1]
 

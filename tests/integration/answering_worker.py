@@ -1,9 +1,8 @@
 """The answering worker in its own process, which can be told to kill itself (see `killed_worker`).
 
-``python -m tests.integration.answering_worker SETTINGS BOOTSTRAP embedded|kafka POINT NTH``
+Its words are ``SETTINGS BOOTSTRAP embedded|kafka POINT NTH``; `worker_process` starts it.
 """
 
-import asyncio
 import logging
 import sys
 from pathlib import Path
@@ -31,7 +30,3 @@ async def main() -> int:
     settings = load(Path(file))
     connection = Connection(bootstrap=bootstrap, embedded=kind == "embedded")
     return await run(answering.STAGE, settings, connection, RunDir(settings.dir), slot=0, supervised=False)
-
-
-if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))

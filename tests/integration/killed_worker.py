@@ -1,8 +1,8 @@
 """A worker that kills itself with SIGKILL at a chosen point between a consumed record and its ack.
 
-``python -m tests.integration.killed_worker DIRECTORY BOOTSTRAP embedded|kafka PREFIX WORK POINT NTH`` does the work
-(``io``, ``batch`` or ``diversity``) until it is told to stop; at the NTH passage of POINT (a key of `POINTS`, or
-``none``) it dies.
+Its words are ``DIRECTORY BOOTSTRAP embedded|kafka PREFIX WORK POINT NTH``. It does the work (``io``, ``batch`` or
+``diversity``) until it is told to stop; at the NTH passage of POINT (a key of `POINTS`, or ``none``) it dies.
+`worker_process` starts it.
 """
 
 import asyncio
@@ -118,7 +118,3 @@ async def main() -> int:
     )
     connection = Connection(bootstrap=bootstrap, embedded=kind == "embedded")
     return await run(stage, settings, connection, RunDir(settings.dir), slot=0, supervised=False)
-
-
-if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))

@@ -1,9 +1,8 @@
 """The rewriting worker in its own process, which can be told to kill itself (see `killed_worker`).
 
-``python -m tests.integration.rewriting_worker SETTINGS BOOTSTRAP embedded|kafka POINT NTH``
+Its words are ``SETTINGS BOOTSTRAP embedded|kafka POINT NTH``; `worker_process` starts it.
 """
 
-import asyncio
 import sys
 from pathlib import Path
 
@@ -27,7 +26,3 @@ async def main() -> int:
     settings = load(Path(file))
     connection = Connection(bootstrap=bootstrap, embedded=kind == "embedded")
     return await run(rewriting.STAGE, settings, connection, RunDir(settings.dir), slot=0, supervised=False)
-
-
-if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))

@@ -4,7 +4,6 @@ import asyncio
 import base64
 import random
 import signal
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -19,6 +18,8 @@ from streams.kafka.connection import Connection
 from streams.topics.reading import records, sample_of
 from streams.topics.table import TopicName, partitions_of
 from tests.brokers import embedded_and_slowly_kafka
+from tests.integration import killed_worker
+from tests.integration.worker_process import WorkerProcess
 from tests.streams.staged_work import arrived, feed, feed_raw, index_of, letters, make_topics, number, until
 
 DELIVERY = [
@@ -39,12 +40,11 @@ DIVERSITY = [
 RECORDS = 300
 
 
-async def start(directory: Path, broker: Connection, *words: str) -> asyncio.subprocess.Process:
+def start(directory: Path, broker: Connection, *words: str) -> WorkerProcess:
     """Start a worker process; `words` are prefix, work, point and nth passage."""
     kind = "embedded" if broker.embedded else "kafka"
-    command = [sys.executable, "-m", "tests.integration.killed_worker", str(directory), broker.bootstrap, kind, *words]
-    with (directory.parent / f"{directory.name}.log").open("ab") as log:
-        return await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
+    log = directory.parent / f"{directory.name}.log"
+    return WorkerProcess(killed_worker, [str(directory), broker.bootstrap, kind, *words], log)
 
 
 async def committed_all(client: KafkaClient, prefix: str, group: str, name: TopicName) -> bool:
@@ -58,9 +58,9 @@ async def killed_and_restarted(directory: Path, broker: Connection, prefix: str,
     group = "diversity" if work == "diversity" else "copy"
     name: TopicName = "scored" if work == "diversity" else "answers"
     nth = "1" if point == "during recovery" else str(random.Random(point + work).randint(2, 4))
-    killed = await start(directory, broker, prefix, work, point, nth)
+    killed = start(directory, broker, prefix, work, point, nth)
     assert await asyncio.wait_for(killed.wait(), 60) == -signal.SIGKILL
-    again = await start(directory, broker, prefix, work, "none", "0")
+    again = start(directory, broker, prefix, work, "none", "0")
     try:
         async with KafkaClient(broker) as client:
             await until(lambda: committed_all(client, prefix, group, name), 60)
@@ -140,7 +140,7 @@ async def test_decisions_are_those_of_an_undisturbed_run_and_stand_once(
         if point != "none":
             await killed_and_restarted(tmp_path / name, broker, mine, "diversity", point)
         else:
-            worker = await start(tmp_path / name, broker, mine, "diversity", "none", "0")
+            worker = start(tmp_path / name, broker, mine, "diversity", "none", "0")
             async with KafkaClient(broker) as client:
                 await until(lambda: committed_all(client, mine, "diversity", "scored"), 60)
             worker.terminate()
@@ -168,9 +168,9 @@ async def test_a_stage_that_is_killed_again_and_again_decides_as_one_that_never_
     for _ in range(kills):
         point = draw.choice(DIVERSITY)
         nth = 1 if point == "during recovery" else draw.randint(1, 3)
-        killed = await start(tmp_path / "run", broker, prefix, "diversity", point, str(nth))
+        killed = start(tmp_path / "run", broker, prefix, "diversity", point, str(nth))
         assert await asyncio.wait_for(killed.wait(), 60) == -signal.SIGKILL, point
-    last = await start(tmp_path / "run", broker, prefix, "diversity", "none", "0")
+    last = start(tmp_path / "run", broker, prefix, "diversity", "none", "0")
     async with KafkaClient(broker) as client:
         await until(lambda: committed_all(client, prefix, "diversity", "scored"), 60)
         last.terminate()

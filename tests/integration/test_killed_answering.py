@@ -3,7 +3,6 @@
 import asyncio
 import random
 import signal
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,7 +19,9 @@ from streams.language_models import endpoints
 from streams.settings import load
 from streams.topics.table import TopicName
 from tests.brokers import embedded_and_slowly_kafka
+from tests.integration import answering_worker
 from tests.integration.test_killed import committed_all
+from tests.integration.worker_process import WorkerProcess
 from tests.processors.llm.staged_server import Raw, StagedServer, Staging, staged
 from tests.streams.staged_work import arrived, feed, letters, make_topics, until
 
@@ -35,7 +36,7 @@ POINTS = [
 ]
 
 
-STARTED: list[asyncio.subprocess.Process] = []
+STARTED: list[WorkerProcess] = []
 
 
 @pytest.fixture(autouse=True)
@@ -75,20 +76,19 @@ def written(directory: Path, broker: Connection, prefix: str, url: str, *, in_fl
     return file
 
 
-async def start(
+def start(
     file: Path, broker: Connection, monkeypatch: pytest.MonkeyPatch, point: str = "none", nth: int = 0
-) -> asyncio.subprocess.Process:
+) -> WorkerProcess:
     """Start a worker process; its log is next to the settings."""
     monkeypatch.setenv("SIFT_TEST_KEY", KEY)
     kind = "embedded" if broker.embedded else "kafka"
-    command = [sys.executable, "-m", "tests.integration.answering_worker", str(file), broker.bootstrap, kind]
-    with (file.parent / "worker.log").open("ab") as log:
-        process = await asyncio.create_subprocess_exec(*command, point, str(nth), stdout=log, stderr=log)
+    words = [str(file), broker.bootstrap, kind, point, str(nth)]
+    process = WorkerProcess(answering_worker, words, file.parent / "worker.log")
     STARTED.append(process)
     return process
 
 
-async def stop(process: asyncio.subprocess.Process) -> None:
+async def stop(process: WorkerProcess) -> None:
     process.terminate()
     await asyncio.wait_for(process.wait(), 30)
 
@@ -122,7 +122,7 @@ async def test_kill_9_with_200_calls_in_flight(
     await feed(broker, prefix, samples, "prompts")
     async with staged(quick) as (server, url):
         file = written(tmp_path / "run", broker, prefix, url, in_flight=200)
-        worker = await start(file, broker, monkeypatch)
+        worker = start(file, broker, monkeypatch)
 
         async def trusted() -> bool:  # each reply lets the client have one more call in flight
             return len(server.successes_at) >= 190
@@ -136,7 +136,7 @@ async def test_kill_9_with_200_calls_in_flight(
         worker.kill()
         await worker.wait()
         server.staging = quick
-        again = await start(file, broker, monkeypatch)
+        again = start(file, broker, monkeypatch)
         await until_answered(broker, prefix)
         await stop(again)
         assert 0 < repeated(server) <= 200
@@ -161,9 +161,9 @@ async def test_kill_9_at_every_point_between_a_call_and_its_ack(
         async with staged(Staging(latency_s=0.1)) as (server, url):
             more = 'routes = [{ endpoints = ["staged"], n = 2 }]'
             file = written(tmp_path / str(index), broker, mine, url, in_flight=8, more=more)
-            killed = await start(file, broker, monkeypatch, point, random.Random(point).randint(4, 12))
+            killed = start(file, broker, monkeypatch, point, random.Random(point).randint(4, 12))
             assert await asyncio.wait_for(killed.wait(), 90) == -signal.SIGKILL, point
-            again = await start(file, broker, monkeypatch)
+            again = start(file, broker, monkeypatch)
             await until_answered(broker, mine)
             await stop(again)
             assert repeated(server) <= 8, point
@@ -190,7 +190,7 @@ async def test_a_budget_holds_across_a_kill_and_a_raise_lets_the_stage_go_on_by_
         """
         file = written(tmp_path / "run", embedded, prefix, url, in_flight=in_flight, more=more)
         settings = load(file)
-        worker = await start(file, embedded, monkeypatch)
+        worker = start(file, embedded, monkeypatch)
 
         async def called(calls: int) -> bool:
             return len(server.requests) >= calls
@@ -198,7 +198,7 @@ async def test_a_budget_holds_across_a_kill_and_a_raise_lets_the_stage_go_on_by_
         await until(lambda: called(40))
         worker.kill()
         await worker.wait()
-        worker = await start(file, embedded, monkeypatch)
+        worker = start(file, embedded, monkeypatch)
         log = tmp_path / "run" / "worker.log"
 
         async def paused() -> bool:
@@ -238,7 +238,7 @@ async def test_neither_key_nor_prompt_nor_answer_is_ever_logged(
         refusals: Sequence[int] = (400, 413, 422, 500, 429, 503, 400, 408)
         server.script.extend(quoting(status, SECRET) for status in refusals)
         file = written(tmp_path / "run", embedded, prefix, url, in_flight=8)
-        worker = await start(file, embedded, monkeypatch)
+        worker = start(file, embedded, monkeypatch)
         await until_answered(embedded, prefix)
         await stop(worker)
         assert {headers["authorization"] for headers, _ in server.requests} == {f"Bearer {KEY}"}

@@ -3,7 +3,6 @@
 import asyncio
 import random
 import signal
-import sys
 from pathlib import Path
 
 from schemas import Sample, derived_id
@@ -11,7 +10,9 @@ from streams.inspection.ledger import take
 from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
 from tests.brokers import embedded_and_slowly_kafka
+from tests.integration import rewriting_worker
 from tests.integration.test_killed import committed_all
+from tests.integration.worker_process import WorkerProcess
 from tests.processors.llm.staged_server import Staging, staged
 from tests.processors.rewriting.samples import REST, SHOUT, collected
 from tests.streams.staged_work import arrived, feed, letters, make_topics, until
@@ -62,12 +63,11 @@ def written(directory: Path, broker: Connection, prefix: str, url: str) -> Path:
     return file
 
 
-async def start(file: Path, broker: Connection, point: str = "none", nth: int = 0) -> asyncio.subprocess.Process:
+def start(file: Path, broker: Connection, point: str = "none", nth: int = 0) -> WorkerProcess:
     """Start a worker process; its log is next to the settings."""
     kind = "embedded" if broker.embedded else "kafka"
-    command = [sys.executable, "-m", "tests.integration.rewriting_worker", str(file), broker.bootstrap, kind]
-    with (file.parent / "worker.log").open("ab") as log:
-        return await asyncio.create_subprocess_exec(*command, point, str(nth), stdout=log, stderr=log)
+    words = [str(file), broker.bootstrap, kind, point, str(nth)]
+    return WorkerProcess(rewriting_worker, words, file.parent / "worker.log")
 
 
 @embedded_and_slowly_kafka
@@ -80,9 +80,9 @@ async def test_kill_9_at_every_point_between_a_call_and_its_ack(
         await feed(broker, mine, SAMPLES, "collected")
         async with staged(Staging(latency_s=0.1)) as (server, url), KafkaClient(broker) as client:
             file = written(tmp_path / str(index), broker, mine, url)
-            killed = await start(file, broker, point, random.Random(point).randint(4, 12))
+            killed = start(file, broker, point, random.Random(point).randint(4, 12))
             assert await asyncio.wait_for(killed.wait(), 90) == -signal.SIGKILL, point
-            again = await start(file, broker)
+            again = start(file, broker)
             await until(lambda: committed_all(client, mine, "rewriting", "collected"), 90)
             again.terminate()
             await asyncio.wait_for(again.wait(), 30)

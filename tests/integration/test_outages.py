@@ -13,17 +13,16 @@ from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
 from tests.brokers import real_kafka
 from tests.integration.test_killed import RECORDS, committed_all, start
+from tests.integration.worker_process import WorkerProcess
 from tests.streams.staged_work import arrived, feed, index_of, letters, make_topics, number, until
 
 pytestmark = pytest.mark.kafka
 
 
 @asynccontextmanager
-async def worker(
-    directory: Path, kafka: Connection, prefix: str, work: str
-) -> AsyncIterator[asyncio.subprocess.Process]:
+async def worker(directory: Path, kafka: Connection, prefix: str, work: str) -> AsyncIterator[WorkerProcess]:
     """Run a worker that must survive the block and drain at its end."""
-    process = await start(directory, kafka, prefix, work, "none", "0")
+    process = start(directory, kafka, prefix, work, "none", "0")
     try:
         yield process
         assert process.returncode is None, "the worker gave up"

@@ -1,6 +1,7 @@
 """Stages for the tests of the delivery path: real workers on a real broker, with failures that the test stages."""
 
 import asyncio
+import itertools
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from processors.errors import ProcessorError
+from processors.waiting import backoff_s
 from schemas import Answer, DeadLetter, Prompt, Sample, encode, sample_id
 from streams.delivery.concurrent import ConcurrentWork
 from streams.delivery.config import BatchLimits, GroupTimes, RetryPolicy
@@ -149,10 +151,12 @@ async def letters(client: KafkaClient, prefix: str) -> list[tuple[DeadLetter, Re
 
 
 async def until(condition: Callable[[], Awaitable[bool]], timeout_s: float = 40.0) -> None:
-    """Wait for a condition; fail if it does not come true."""
+    """Wait for a condition; fail if it does not come true. Long waits ask seldom: looking takes processor time."""
     async with asyncio.timeout(timeout_s):
-        while not await condition():
-            await asyncio.sleep(0.05)
+        for attempt in itertools.count(1):
+            if await condition():
+                return
+            await asyncio.sleep(backoff_s(attempt, 0.05, 0.4))
 
 
 async def finished(client: KafkaClient, prefix: str) -> bool:

@@ -11,6 +11,7 @@ from tests.brokers import kafka as kafka
 from tests.brokers import prefix as prefix
 from tests.brokers import shared_by_workers
 from tests.models import local_model as local_model
+from tests.models import memory_of_models_is_given_back as memory_of_models_is_given_back
 from tests.one_worker import pytest_collection_finish as pytest_collection_finish
 from tests.one_worker import pytest_configure_node as pytest_configure_node
 from tests.one_worker import pytest_ignore_collect as pytest_ignore_collect

@@ -1,4 +1,4 @@
-"""The real models, loaded once per test run; the converted checkpoint is kept once per machine and user.
+"""The real models, loaded once for the tests of processors; the converted checkpoint is kept once per machine and user.
 
 Fixtures import what they load, because every worker imports this file and only one has models.
 """
@@ -33,7 +33,7 @@ def model_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "siftstream"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def checkpoint(model_cache: Path) -> "CausalCheckpoint":
     """The causal model; one thread, because a second one costs half as much again and other tests want the core."""
     import torch
@@ -44,14 +44,14 @@ def checkpoint(model_cache: Path) -> "CausalCheckpoint":
     return load_causal(CAUSAL_DEFAULT, model_cache, dtype=torch.float32, device="cpu")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def ifd_scorer(checkpoint: "CausalCheckpoint") -> "IfdScorer":
     from processors.scoring.ifd import IfdScorer
 
     return IfdScorer(checkpoint, max_length=1024)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def embedder() -> "Embedder":
     from processors.embedding.embedding import Embedder
 

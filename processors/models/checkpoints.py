@@ -7,20 +7,20 @@ import hashlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from filelock import FileLock
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import LocalEntryNotFoundError
-from transformers import AutoModelForCausalLM, AutoTokenizer
-from transformers.utils import logging
 
 from processors.durable_files import write_atomically
 from processors.models.files import CAUSAL_DEFAULT, ModelMissing, smollm2_gguf
 from processors.models.gguf_checkpoint import convert
 
-_CONVERSION = 1  # raised by each change of gguf_checkpoint.py that changes its output
+if TYPE_CHECKING:
+    import torch
+
+_CONVERSION = 1  # raised by a change of gguf_checkpoint.py after which the checkpoint computes or tokenises otherwise
 _HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
 
 
@@ -38,11 +38,14 @@ class CausalCheckpoint:
     tokenizer: Any
 
 
-def load_causal(name: str, cache: Path, *, dtype: torch.dtype, device: str) -> CausalCheckpoint:
+def load_causal(name: str, cache: Path, *, dtype: "torch.dtype", device: str) -> CausalCheckpoint:
     """Load the causal model `name`: ``smollm2-135m``, a checkpoint folder, or a name on the hub.
 
     `cache` is a folder that may be deleted at any time and is shared by processes. Raises ModelMissing.
     """
+    from transformers import AutoModelForCausalLM, AutoTokenizer  # seconds, and finding a folder does not need them
+    from transformers.utils import logging
+
     logging.disable_progress_bar()
     folder = causal_folder(name, cache)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True).to(device).eval()

@@ -2,9 +2,11 @@
 
 transformers reads GGUF too, but takes 20 s for this model, needs accelerate, and builds the tokenizer of Llama 2 around
 a byte-level vocabulary. The few steps here invert those of llama.cpp's ``convert_hf_to_gguf.py``; a test verifies that
-the weights are equal bit by bit to those that transformers reads.
+the weights are equal bit by bit to those that transformers reads. The JSON files are written without transformers,
+which takes seconds and 400 MB to import.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,6 @@ from gguf.quants import dequantize
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
-from transformers import LlamaConfig, PreTrainedTokenizerFast
 
 _CONTROL = 3  # llama.cpp's LLAMA_TOKEN_TYPE_CONTROL
 
@@ -48,28 +49,39 @@ def convert(source: Path, folder: Path) -> None:
     config = _config(field)
     weights = {_name(tensor.name): _weight(tensor, config) for tensor in reader.tensors}
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    config.save_pretrained(folder)
-    _tokenizer(field).save_pretrained(folder)
+    _write_json(folder / "config.json", config)
+    _tokenizer(field).save(str(folder / "tokenizer.json"))
+    _write_json(folder / "tokenizer_config.json", _tokenizer_config(field))
+    (folder / "chat_template.jinja").write_text(field["tokenizer.chat_template"], "utf-8")
 
 
-def _config(field: dict[str, Any]) -> Any:
-    return LlamaConfig(
-        architectures=["LlamaForCausalLM"],
-        vocab_size=field["llama.vocab_size"],
-        hidden_size=field["llama.embedding_length"],
-        intermediate_size=field["llama.feed_forward_length"],
-        num_hidden_layers=field["llama.block_count"],
-        num_attention_heads=field["llama.attention.head_count"],
-        num_key_value_heads=field["llama.attention.head_count_kv"],
-        max_position_embeddings=field["llama.context_length"],
-        rms_norm_eps=field["llama.attention.layer_norm_rms_epsilon"],
-        rope_parameters={"rope_type": "default", "rope_theta": field["llama.rope.freq_base"]},
-        bos_token_id=field["tokenizer.ggml.bos_token_id"],
-        eos_token_id=field["tokenizer.ggml.eos_token_id"],
-        pad_token_id=field["tokenizer.ggml.padding_token_id"],
-        tie_word_embeddings=True,
-        dtype="float32",
-    )
+def _write_json(file: Path, content: dict[str, Any]) -> None:
+    file.write_text(json.dumps(content, indent=2), "utf-8")
+
+
+def _config(field: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of transformers' ``LlamaConfig`` that are not its defaults, or that should not depend on it."""
+    return {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "vocab_size": field["llama.vocab_size"],
+        "hidden_size": field["llama.embedding_length"],
+        "intermediate_size": field["llama.feed_forward_length"],
+        "num_hidden_layers": field["llama.block_count"],
+        "num_attention_heads": field["llama.attention.head_count"],
+        "num_key_value_heads": field["llama.attention.head_count_kv"],
+        "max_position_embeddings": field["llama.context_length"],
+        "rms_norm_eps": float(field["llama.attention.layer_norm_rms_epsilon"]),
+        "rope_parameters": {"rope_type": "default", "rope_theta": float(field["llama.rope.freq_base"])},
+        "bos_token_id": field["tokenizer.ggml.bos_token_id"],
+        "eos_token_id": field["tokenizer.ggml.eos_token_id"],
+        "pad_token_id": field["tokenizer.ggml.padding_token_id"],
+        "hidden_act": "silu",
+        "attention_bias": False,
+        "mlp_bias": False,
+        "tie_word_embeddings": True,
+        "dtype": "float32",
+    }
 
 
 def _name(name: str) -> str:
@@ -80,13 +92,13 @@ def _name(name: str) -> str:
     return f"model.layers.{layer}.{_BLOCK[part]}.{weight}"
 
 
-def _weight(tensor: Any, config: Any) -> NDArray[np.float32]:
+def _weight(tensor: Any, config: dict[str, Any]) -> NDArray[np.float32]:
     """Return the tensor as float32, query and key rows in the order of the rotary embedding of transformers.
 
     GGUF keeps the two halves of each head interleaved (``LlamaModel.permute`` of llama.cpp).
     """
     weight: NDArray[np.float32] = dequantize(tensor.data, tensor.tensor_type).astype(np.float32, copy=False)
-    heads = {".attn_q.": config.num_attention_heads, ".attn_k.": config.num_key_value_heads}
+    heads = {".attn_q.": config["num_attention_heads"], ".attn_k.": config["num_key_value_heads"]}
     for part, count in heads.items():
         if part in tensor.name:
             pairs = weight.reshape(count, -1, 2, weight.shape[1])
@@ -94,7 +106,7 @@ def _weight(tensor: Any, config: Any) -> NDArray[np.float32]:
     return np.ascontiguousarray(weight)
 
 
-def _tokenizer(field: dict[str, Any]) -> Any:
+def _tokenizer(field: dict[str, Any]) -> Tokenizer:
     tokens = field["tokenizer.ggml.tokens"]
     merges = [tuple(merge.split(" ")) for merge in field["tokenizer.ggml.merges"]]
     tokenizer = Tokenizer(models.BPE({token: index for index, token in enumerate(tokens)}, merges))
@@ -105,13 +117,17 @@ def _tokenizer(field: dict[str, Any]) -> Any:
     types = field["tokenizer.ggml.token_type"]
     control = [token for token, kind in zip(tokens, types, strict=True) if kind == _CONTROL]
     tokenizer.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in control])
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        bos_token=tokens[field["tokenizer.ggml.bos_token_id"]],
-        eos_token=tokens[field["tokenizer.ggml.eos_token_id"]],
-        unk_token=tokens[field["tokenizer.ggml.unknown_token_id"]],
-        pad_token=tokens[field["tokenizer.ggml.padding_token_id"]],
-        chat_template=field["tokenizer.chat_template"],
-        model_max_length=field["llama.context_length"],
-        clean_up_tokenization_spaces=False,
-    )
+    return tokenizer
+
+
+def _tokenizer_config(field: dict[str, Any]) -> dict[str, Any]:
+    tokens = field["tokenizer.ggml.tokens"]
+    return {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": tokens[field["tokenizer.ggml.bos_token_id"]],
+        "eos_token": tokens[field["tokenizer.ggml.eos_token_id"]],
+        "unk_token": tokens[field["tokenizer.ggml.unknown_token_id"]],
+        "pad_token": tokens[field["tokenizer.ggml.padding_token_id"]],
+        "model_max_length": field["llama.context_length"],
+        "clean_up_tokenization_spaces": False,
+    }

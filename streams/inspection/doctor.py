@@ -45,7 +45,7 @@ async def _python(settings: Settings) -> Finding:
 
 
 async def _models(settings: Settings) -> Finding:
-    from processors.models.checkpoints import causal_folder  # imports torch: seconds that only this check needs
+    from processors.models.checkpoints import causal_folder  # only this check needs the libraries
     from processors.models.files import ModelMissing, embedder_files
 
     try:

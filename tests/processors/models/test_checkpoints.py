@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM
 from processors.models.checkpoints import CausalCheckpoint, causal_folder, load_causal, weights_hash
 from processors.models.files import CAUSAL_DEFAULT, ModelMissing, embedder_files, package_file, smollm2_gguf
 from processors.models.gguf_checkpoint import convert
+from tests.processors.models.converting import folder_in
 
 pytestmark = pytest.mark.models
 
@@ -45,17 +46,12 @@ def test_weights_equal_those_that_transformers_reads(checkpoint: CausalCheckpoin
         assert torch.equal(checkpoint.model(ids).logits, theirs.eval()(ids).logits)
 
 
-def _folder_in(cache: Path) -> tuple[str, int]:
-    folder = causal_folder(CAUSAL_DEFAULT, cache)
-    return str(folder), (folder / "model.safetensors").stat().st_ino
-
-
 def test_processes_that_start_together_convert_once(tmp_path: Path) -> None:
     """Each process sees the same whole checkpoint; the remains of a killed conversion do no harm."""
     (tmp_path / "smollm2-135m-1.partial").mkdir()
     (tmp_path / "smollm2-135m-1.partial" / "model.safetensors").write_bytes(b"half")
     with multiprocessing.get_context("spawn").Pool(2) as pool:
-        first, second = pool.map(_folder_in, [tmp_path, tmp_path])
+        first, second = pool.map(folder_in, [tmp_path, tmp_path])
     assert first == second
     assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {"smollm2-135m-1"}
 

@@ -1,15 +1,17 @@
 """Low precision first: the samples that float32 decides, and that all decisions are those of float32."""
 
+import copy
 import random
 
 import pytest
 import torch
 
-from processors.errors import Transient
+from processors.errors import ProcessorError, Transient
 from processors.models.checkpoints import CausalCheckpoint
 from processors.scoring.cascade import margin, undecided
 from processors.scoring.ifd import Ifd, IfdScorer
 from processors.scoring.linear import low_precision
+from schemas import Prompt
 from tests.processors.conftest import alpaca
 from tests.processors.scoring.test_ifd import pair
 
@@ -44,17 +46,22 @@ def test_what_is_near_the_threshold_or_no_number_is_undecided() -> None:
     assert not undecided(Ifd(nll_cond=2.0, n_cond=1, flags=("one_token_answer",)))
 
 
+def in_float32(cascade: IfdScorer, samples: list[tuple[Prompt, str]]) -> list[Ifd | ProcessorError]:
+    """Score as a scorer without a cascade does; a second one would be half a gigabyte."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cascade, "_first", None)
+        return cascade.score(samples)
+
+
 @needs_bfloat16
 @pytest.mark.data
-def test_decisions_are_those_of_float32(
-    checkpoint: CausalCheckpoint, ifd_scorer: IfdScorer, cascade: IfdScorer
-) -> None:
+def test_decisions_are_those_of_float32(cascade: IfdScorer) -> None:
     """With their own answers, and with those of other samples, for which IFD comes near to 1."""
     rows = [row for row in alpaca("alpaca_en_1k.json") if 10 < len(row["output"]) < 150]
     rows = random.Random(0).sample(rows, 30)
     swapped = [{**row, "output": other["output"]} for row, other in zip(rows, rows[1:] + rows[:1], strict=True)]
     samples = [pair(row) for row in [*rows, *swapped]]
-    exact, found = ifd_scorer.score(samples), cascade.score(samples)
+    exact, found = in_float32(cascade, samples), cascade.score(samples)
     precisions = set()
     for some, other in zip(found, exact, strict=True):
         assert isinstance(some, Ifd)
@@ -69,21 +76,21 @@ def test_decisions_are_those_of_float32(
 
 
 @needs_bfloat16
-def test_a_low_precision_that_gives_no_number_is_made_good(
-    cascade: IfdScorer, ifd_scorer: IfdScorer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_low_precision_that_gives_no_number_is_made_good(cascade: IfdScorer, monkeypatch: pytest.MonkeyPatch) -> None:
     samples = [pair({"instruction": "Count.", "input": "", "output": "one, two, three, and so on"})]
     assert cascade._first is not None
     forward, dtype = cascade._first
     monkeypatch.setattr(cascade, "_first", (lambda segments: [nll * float("inf") for nll in forward(segments)], dtype))
-    assert cascade.score(samples) == ifd_scorer.score(samples)
+    assert cascade.score(samples) == in_float32(cascade, samples)
 
 
 def test_there_is_no_cascade_below_float32(checkpoint: CausalCheckpoint) -> None:
+    config = copy.deepcopy(checkpoint.model.config)
+    config.num_hidden_layers = 2
     half = CausalCheckpoint(
         name="half",
         model_hash="",
-        model=type(checkpoint.model)(checkpoint.model.config).to(torch.bfloat16).eval(),
+        model=type(checkpoint.model)(config).to(torch.bfloat16).eval(),
         tokenizer=checkpoint.tokenizer,
     )
     (found,) = IfdScorer(half, 64, cascade=True).score(

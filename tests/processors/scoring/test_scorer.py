@@ -13,6 +13,7 @@ from processors.embedding.vectors import vector_of
 from processors.errors import InvalidSample, ProcessorError
 from processors.models.checkpoints import CausalCheckpoint
 from processors.scoring.config import ScoringConfig
+from processors.scoring.ifd import IfdScorer
 from processors.scoring.scorer import Scorer
 from schemas import Answer, Prompt, Sample, Step, decode, encode
 from tests.processors.conftest import alpaca
@@ -31,8 +32,8 @@ _ticks = count()
 
 
 @pytest.fixture(scope="module")
-def scorer(checkpoint: CausalCheckpoint, model_cache: Path) -> Scorer:
-    return Scorer.load(ScoringConfig(threads=1, cascade=False), model_cache, ticking)
+def scorer(checkpoint: CausalCheckpoint, ifd_scorer: IfdScorer, embedder: Embedder) -> Scorer:
+    return Scorer(ScoringConfig(cascade=False), ifd_scorer, checkpoint.model_hash, embedder, ticking)
 
 
 def sample(instruction: str, answer: str | None, input: str = "") -> Sample:
@@ -71,6 +72,17 @@ def test_one_result_per_sample_in_order(scorer: Scorer, checkpoint: CausalCheckp
         assert (after.score.convention, after.score.template) == ("superfilter", "plain")
         assert (after.score.model, after.score.model_hash) == ("smollm2-135m", checkpoint.model_hash)
         assert decode(encode(after)) == after
+
+
+def test_it_loads_the_models_that_the_configuration_names(checkpoint: CausalCheckpoint, model_cache: Path) -> None:
+    """In bfloat16, which is half as large."""
+    loaded = Scorer.load(ScoringConfig(threads=1, dtype="bfloat16"), model_cache, ticking)
+    (result,) = run(loaded, SAMPLES[:1])
+    assert isinstance(result, Sample)
+    assert result.score is not None
+    assert result.embedding is not None
+    assert (result.score.model, result.score.model_hash) == ("smollm2-135m", checkpoint.model_hash)
+    assert (result.score.dtype, result.embedding.model) == ("bfloat16", "minilm")
 
 
 def test_the_step_says_when_how_long_and_how_much(scorer: Scorer) -> None:

@@ -42,7 +42,8 @@ def test_both_policies_are_tried_and_nothing_of_it_stays(local_model: str, tmp_p
 
 def test_a_budget_that_is_spent_is_told_in_a_sentence(tmp_path: Path, local_model: str) -> None:
     config = tmp_path / "siftstream.toml"
-    config.write_text(f'[budget]\ntokens = 10\n[endpoints.small]\nurl = "{local_model}"\n')
+    half = '[scoring]\ndtype = "bfloat16"\n'  # half the memory; nothing is scored
+    config.write_text(f'{half}[budget]\ntokens = 10\n[endpoints.small]\nurl = "{local_model}"\n')
     told = CliRunner().invoke(main, ["--config", str(config), "--dir", str(tmp_path), "experiment", "--tokens", "600"])
     assert told.exit_code == 1
     assert "siftstream budget raise" in told.stderr.replace("\n", " ")

@@ -34,7 +34,7 @@ demo: install  ## the whole pipeline on this machine: broker, models, all stages
 test slow: export OMP_WAIT_POLICY := PASSIVE
 
 test: install  ## all tests but the slow ones
-	@$(BIN)/pytest -m "not slow" --numprocesses 3 --dist loadgroup
+	@$(BIN)/pytest -m "not slow" --numprocesses 4 --dist loadgroup
 	@echo "not run: the tests marked slow (minutes each). Run them with: make slow"
 
 slow: install  ## the slow tests: longer forms of tests that `make test` runs

@@ -11,7 +11,6 @@ import json
 import os
 import sys
 import time
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -105,8 +104,9 @@ class OneWorkerPerGroup(LoadScopeScheduling):  # type: ignore[misc]
     def schedule(self) -> None:
         """Deal out, to the first worker first."""
         if self.collection is None:
-            nodes = sorted(self.assigned_work.items(), key=lambda each: each[0].gateway.id != FIRST)
-            self.assigned_work = OrderedDict(nodes)
+            first_in_front = sorted(self.nodes, key=lambda node: bool(node.gateway.id != FIRST))
+            for node in first_in_front:
+                self.assigned_work[node] = self.assigned_work.pop(node)
         super().schedule()
 
     def _assign_work_unit(self, node: Any) -> None:

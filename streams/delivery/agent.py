@@ -98,8 +98,11 @@ def add_agent(app: StageApp, topic: str, offer: Offer) -> None:
         async for chunk in stream.noack():
             await offer(chunk)
 
+    # Not app.agent: it also looks for the source of `stage` among all imported modules, for a discovery that is off.
     # acks=False: the tracker decides about commits, not Faust's own bookkeeping.
-    app.agent(app.topic(topic, acks=False), name=f"{app.conf.id}.agent")(stage)
+    channel = app.topic(topic, acks=False)
+    name = f"{app.conf.id}.agent"
+    app.agents[name] = app.conf.Agent(stage, name=name, app=app, channel=channel, on_error=app._on_agent_error)
 
 
 def consumer_of(app: StageApp) -> TrackingConsumer:

@@ -29,7 +29,7 @@ class Pipeline:
         self.directory.mkdir(parents=True, exist_ok=True)
         quick = {"SIFT_SCORING_THREADS": "1", "SIFT_GROUP_SESSION_S": "6"}
         place = {"SIFT_PREFIX": prefix, "SIFT_DIR": str(directory / "run")}
-        self._environment = {**os.environ, **quick, **settings, **place}
+        self._environment = {**as_installed(), **quick, **settings, **place}
         self._kafka = kafka
         self._prefix = prefix
         if kafka:
@@ -102,7 +102,7 @@ class Pipeline:
             log = self.directory / "up.log"
             tail = log.read_text()[-2000:] if log.exists() else ""
             assert time.monotonic() < deadline, f"not in {timeout_s:g} s: {tail}"
-            time.sleep(0.5)
+            time.sleep(1.0)  # looking takes processor time from the workers
 
     def records(self, name: str) -> int:
         """Return the number of records in a topic; -1 while no broker answers."""
@@ -136,6 +136,12 @@ class Pipeline:
         with suppress(StreamsError):
             return asyncio.run(ask())
         return None
+
+
+def as_installed() -> dict[str, str]:
+    """Return the environment of a process that sees the packages of a user's installation only."""
+    here = str(Path(__file__).parent / "as_installed")
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))}
 
 
 def kill(pids: Iterable[int]) -> None:

@@ -18,7 +18,7 @@ from tests.integration.pipeline import Pipeline, kill
 
 pytestmark = pytest.mark.pipeline
 
-ROWS = 16
+ROWS = 20
 
 
 def rows() -> list[dict[str, str]]:

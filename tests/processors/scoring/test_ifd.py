@@ -73,7 +73,7 @@ def test_difficult_text_scores_as_in_the_reference(checkpoint: CausalCheckpoint,
 
 
 @pytest.mark.data
-@pytest.mark.parametrize(("name", "count", "tokens"), [("alpaca_en_1k.json", 60, 32), ("alpaca_zh_1k.json", 38, 48)])
+@pytest.mark.parametrize(("name", "count", "tokens"), [("alpaca_en_1k.json", 60, 48), ("alpaca_zh_1k.json", 38, 48)])
 def test_real_samples_score_as_in_the_reference(
     checkpoint: CausalCheckpoint, ifd_scorer: IfdScorer, name: str, count: int, tokens: int
 ) -> None:

@@ -175,7 +175,7 @@ def test_what_else_is_packed_does_not_matter(checkpoint: CausalCheckpoint) -> No
 def test_real_samples_in_any_batch_score_as_in_the_reference(
     checkpoint: CausalCheckpoint, ifd_scorer: IfdScorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = short_rows(checkpoint, "code_alpaca_2k.json", 45, tokens=32)
+    rows = short_rows(checkpoint, "code_alpaca_2k.json", 45, tokens=48)
     assert len(rows) == 45
     results = ifd_scorer.score([pair(row) for row in rows])
     assert_equals_reference(checkpoint, rows, results)

@@ -74,6 +74,7 @@ CALLED: list[tuple[Any, str]] = [
     (AIOKafkaConsumerThread, "seek_to_beginning(self, *partitions)"),
     (AIOKafkaConsumerThread, "seek_wait(self, partitions)"),
     (Producer, "_ensure_producer(self)"),
+    (faust.App, "_on_agent_error(self, agent, exc)"),
     (AIOKafkaClient, "_metadata_update(self, cluster_metadata, topics)"),
     (AIOKafkaClient, "bootstrap(self)"),
     (AIOKafkaClient, "close(self)"),

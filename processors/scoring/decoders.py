@@ -7,6 +7,7 @@ Supported are Llama, Qwen2, Qwen3 and GPT-2 as transformers has them. `obstacle`
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,6 +20,8 @@ from processors.scoring.linear import Linear
 
 Map = Callable[[torch.Tensor], torch.Tensor]
 """A function of rows to rows: (T, n) to (T, m)."""
+MakeLinear = Callable[[torch.Tensor, torch.Tensor | None], Linear]
+"""Makes a layer of weight and bias."""
 
 _ROTARY = (LlamaForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM)
 _ROPES = ("default", "linear", "llama3", "yarn")  # the others depend on the longest sequence of a batch
@@ -82,16 +85,17 @@ def obstacle(model: Any) -> str | None:
     return None
 
 
-def describe(model: Any, dtype: torch.dtype) -> Decoder:
+def describe(model: Any, dtype: torch.dtype, *, blocked: bool = True) -> Decoder:
     """Describe `model` with linear layers of type `dtype`, all else float32; raise ValueError if `obstacle` has a
-    reason.
+    reason. `blocked` is that of `Linear`.
     """
     if reason := obstacle(model):
         raise ValueError(f"the model cannot run packed: {reason}")
-    return _gpt2(model, dtype) if type(model) is GPT2LMHeadModel else _rotary(model, dtype)
+    linear = partial(Linear, dtype=dtype, blocked=blocked)
+    return _gpt2(model, linear) if type(model) is GPT2LMHeadModel else _rotary(model, linear, dtype)
 
 
-def _rotary(model: Any, dtype: torch.dtype) -> Decoder:
+def _rotary(model: Any, linear: MakeLinear, dtype: torch.dtype) -> Decoder:
     inner, attention = model.model, model.model.layers[0].self_attn
     head_size: int = attention.head_dim
 
@@ -103,7 +107,7 @@ def _rotary(model: Any, dtype: torch.dtype) -> Decoder:
     return Decoder(
         embed=lambda ids, _: inner.embed_tokens(ids).float(),
         rotary=rotary,
-        layers=[_rotary_layer(layer, dtype) for layer in inner.layers],
+        layers=[_rotary_layer(layer, linear, dtype) for layer in inner.layers],
         norm=_rms_norm(inner.norm),
         head=model.lm_head.weight.detach(),
         query_heads=attention.q_proj.out_features // head_size,
@@ -112,9 +116,9 @@ def _rotary(model: Any, dtype: torch.dtype) -> Decoder:
     )
 
 
-def _rotary_layer(layer: Any, dtype: torch.dtype) -> Layer:
+def _rotary_layer(layer: Any, linear: MakeLinear, dtype: torch.dtype) -> Layer:
     attention, mlp = layer.self_attn, layer.mlp
-    gate, up, down = (Linear(part.weight, part.bias, dtype) for part in (mlp.gate_proj, mlp.up_proj, mlp.down_proj))
+    gate, up, down = (linear(part.weight, part.bias) for part in (mlp.gate_proj, mlp.up_proj, mlp.down_proj))
     fused = mlp.config.hidden_act == "silu"
 
     def gated(x: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
@@ -124,15 +128,15 @@ def _rotary_layer(layer: Any, dtype: torch.dtype) -> Layer:
 
     return Layer(
         attention_norm=_rms_norm(layer.input_layernorm),
-        qkv=_qkv(attention, dtype),
+        qkv=_qkv(attention, linear),
         head_norm=_head_norm(attention) if hasattr(attention, "q_norm") else None,
-        output=Linear(attention.o_proj.weight, attention.o_proj.bias, dtype),
+        output=linear(attention.o_proj.weight, attention.o_proj.bias),
         mlp_norm=_rms_norm(layer.post_attention_layernorm),
         mlp=gated,
     )
 
 
-def _qkv(attention: Any, dtype: torch.dtype) -> Linear:
+def _qkv(attention: Any, linear: MakeLinear) -> Linear:
     """Join queries, keys and values into one layer; either all three have a bias or none has."""
     parts = (attention.q_proj, attention.k_proj, attention.v_proj)
 
@@ -141,7 +145,7 @@ def _qkv(attention: Any, dtype: torch.dtype) -> Linear:
         return torch.cat([_paired(query, attention.head_dim), _paired(key, attention.head_dim), value])
 
     bias = None if parts[0].bias is None else joined([part.bias for part in parts])
-    return Linear(joined([part.weight for part in parts]), bias, dtype)
+    return linear(joined([part.weight for part in parts]), bias)
 
 
 def _paired(rows: torch.Tensor, head_size: int) -> torch.Tensor:
@@ -167,13 +171,13 @@ def _head_norm(attention: Any) -> Map:
     return lambda x: F.rms_norm(x.float(), x.shape[-1:], None, query.variance_epsilon) * weight
 
 
-def _gpt2(model: Any, dtype: torch.dtype) -> Decoder:
+def _gpt2(model: Any, linear: MakeLinear) -> Decoder:
     inner = model.transformer
     heads = model.config.n_head
     return Decoder(
         embed=lambda ids, positions: inner.wte(ids).float() + inner.wpe(positions).float(),
         rotary=None,
-        layers=[_gpt2_layer(block, dtype) for block in inner.h],
+        layers=[_gpt2_layer(block, linear) for block in inner.h],
         norm=_layer_norm(inner.ln_f),
         head=model.lm_head.weight.detach(),
         query_heads=heads,
@@ -182,21 +186,21 @@ def _gpt2(model: Any, dtype: torch.dtype) -> Decoder:
     )
 
 
-def _gpt2_layer(block: Any, dtype: torch.dtype) -> Layer:
-    up, down = _transposed(block.mlp.c_fc, dtype), _transposed(block.mlp.c_proj, dtype)
+def _gpt2_layer(block: Any, linear: MakeLinear) -> Layer:
+    up, down = _transposed(block.mlp.c_fc, linear), _transposed(block.mlp.c_proj, linear)
     return Layer(
         attention_norm=_layer_norm(block.ln_1),
-        qkv=_transposed(block.attn.c_attn, dtype),
+        qkv=_transposed(block.attn.c_attn, linear),
         head_norm=None,
-        output=_transposed(block.attn.c_proj, dtype),
+        output=_transposed(block.attn.c_proj, linear),
         mlp_norm=_layer_norm(block.ln_2),
         mlp=lambda x, residual: down.plus(block.mlp.act(up(x)), residual),
     )
 
 
-def _transposed(part: Any, dtype: torch.dtype) -> Linear:
+def _transposed(part: Any, linear: MakeLinear) -> Linear:
     """Convert transformers' Conv1D, which keeps its weight transposed."""
-    return Linear(part.weight.T, part.bias, dtype)
+    return linear(part.weight.T, part.bias)
 
 
 def _layer_norm(norm: nn.LayerNorm) -> Map:

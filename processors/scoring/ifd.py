@@ -88,12 +88,13 @@ class IfdScorer:
         if reason := obstacle(self._model):
             log.warning("%s is scored one sequence at a time, which is slower: %s", checkpoint.name, reason)
             return
-        self._packed = PackedModel(self._model, self._model.dtype)
         low = low_precision(self._model.device)
         if cascade and self._model.dtype == torch.float32 and low:
             self._first = PackedModel(self._model, low), low
         elif cascade:
             log.info("no cascade: this device has no type that is much faster than %s", _name(self._model.dtype))
+        # After a first pass so few tokens are left that a faster layout is not worth another copy of all weights.
+        self._packed = PackedModel(self._model, self._model.dtype, blocked=self._first is None)
 
     def score(self, samples: Sequence[tuple[Prompt, str]]) -> list[Ifd | ProcessorError]:
         """Return one result per (prompt, answer), in order. A sample that fails does not affect the others."""

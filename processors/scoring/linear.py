@@ -18,15 +18,17 @@ _ROWS = 512  # oneDNN chooses its layout for this many rows; calls may pass any 
 class Linear:
     """Maps x (rows, in) of any floating type to x·weightᵀ + bias (rows, out) of type `dtype`, accumulated in float32.
 
-    `weight` is (out, in), `bias` (out,) or None. If oneDNN has no layout for them, weights already of type `dtype` are
-    shared with the caller.
+    `weight` is (out, in), `bias` (out,) or None. Weights already of type `dtype` are shared with the caller if oneDNN
+    has no layout for them, or if `blocked` is False because memory matters more than speed.
     """
 
-    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None, dtype: torch.dtype) -> None:
+    def __init__(
+        self, weight: torch.Tensor, bias: torch.Tensor | None, dtype: torch.dtype, *, blocked: bool = True
+    ) -> None:
         self._dtype = dtype
         self._bias = None if bias is None else bias.detach().to(dtype)
         self._weight = weight.detach().to(dtype)
-        self._blocked = _has_blocked_layout(self._weight)
+        self._blocked = blocked and _has_blocked_layout(self._weight)
         if self._blocked:
             self._weight = torch.ops.mkldnn._reorder_linear_weight(self._weight.contiguous(), _ROWS)
 

@@ -15,9 +15,9 @@ class LmHead:
     the sum: if the model is sure of a token, rounding a logit does not change its NLL.
     """
 
-    def __init__(self, weight: torch.Tensor, dtype: torch.dtype) -> None:
+    def __init__(self, weight: torch.Tensor, dtype: torch.dtype, *, blocked: bool = True) -> None:
         self._weight = weight
-        self._blocks = [Linear(block, None, dtype) for block in torch.split(weight, _BLOCK)]
+        self._blocks = [Linear(block, None, dtype, blocked=blocked) for block in torch.split(weight, _BLOCK)]
 
     def nll(self, x: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Return the NLL in nats (R,), float32, of the tokens `targets` (R,) after the hidden states `x` (R, hidden

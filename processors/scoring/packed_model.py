@@ -29,13 +29,13 @@ def hooked(model: Any) -> bool:
 class PackedModel:
     """A `segments.Forward` for `model` with linear layers in `dtype`; raises ValueError if `obstacle` names a reason.
 
-    On a CPU the linear layers keep weights of their own (`linear`), beside those of `model`.
+    On a CPU the linear layers keep weights of their own (`linear`), beside those of `model`, unless `blocked` is False.
     """
 
-    def __init__(self, model: Any, dtype: torch.dtype) -> None:
+    def __init__(self, model: Any, dtype: torch.dtype, *, blocked: bool = True) -> None:
         self._device: torch.device = model.device
-        self._decoder = describe(model, dtype)
-        self._head = LmHead(self._decoder.head, dtype)
+        self._decoder = describe(model, dtype, blocked=blocked)
+        self._head = LmHead(self._decoder.head, dtype, blocked=blocked)
 
     def __call__(self, segments: Sequence[Segment]) -> list[torch.Tensor]:
         return self.launch(segments)()

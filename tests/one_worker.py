@@ -15,7 +15,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from tests.brokers import SHARED_BY_WORKERS
 
-MODEL_FIXTURES = {"checkpoint", "local_model", "model_cache"}
+MODEL_FIXTURES = {"checkpoint", "embedder", "local_model"}
 
 
 def _note() -> Path:

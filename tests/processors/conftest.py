@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from processors.embedding.embedders import load_embedder
 from processors.embedding.embedding import Embedder
 from processors.models.checkpoints import CausalCheckpoint, load_causal
-from processors.models.files import CAUSAL_DEFAULT, EMBEDDER_DEFAULT, embedder_files
+from processors.models.files import CAUSAL_DEFAULT, EMBEDDER_DEFAULT, EMBEDDER_MINILM
 from processors.scoring.ifd import IfdScorer
 from tests.paths import DATA
 
@@ -41,5 +42,11 @@ def ifd_scorer(checkpoint: CausalCheckpoint) -> IfdScorer:
 
 
 @pytest.fixture(scope="session")
-def embedder() -> Embedder:
-    return Embedder(*embedder_files(EMBEDDER_DEFAULT), threads=1)
+def embedder(model_cache: Path) -> Embedder:
+    return load_embedder(EMBEDDER_DEFAULT, model_cache, threads=1)
+
+
+@pytest.fixture(scope="session")
+def minilm(model_cache: Path) -> Embedder:
+    """The small one, for tests that need vectors and no particular model."""
+    return load_embedder(EMBEDDER_MINILM, model_cache, threads=1)

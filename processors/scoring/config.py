@@ -19,7 +19,7 @@ class ScoringConfig:
     model: str = CAUSAL_DEFAULT
     """``smollm2-135m``, a checkpoint folder, or a name on the hub."""
     embedder: str = EMBEDDER_DEFAULT
-    """``multilingual-e5-small``; ``minilm`` (English, a third of the time); or a folder, in ONNX or of Sentence
+    """``multilingual-e5-small``; ``minilm`` (English, half the time); or a folder, in ONNX or of Sentence
     Transformers: see `processors.models.embedder_files`.
     """
     convention: ConventionName = "superfilter"

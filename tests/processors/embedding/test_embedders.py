@@ -59,6 +59,15 @@ def test_padding_moves_no_vector(embedder: Embedder) -> None:
     assert (together * alone).sum(axis=1).min() > 0.9995  # bfloat16; without the mask it is below 0.99
 
 
+def test_a_cpu_without_bfloat16_gives_the_same_vectors(
+    embedder: Embedder, model_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("processors.embedding.sentence_transformer.low_precision", lambda device: None)
+    exact = load_embedder(EMBEDDER_DEFAULT, model_cache, threads=1)
+    assert exact.model_hash == embedder.model_hash
+    assert (exact.read(PROMPTS[:5]).vectors * embedder.read(PROMPTS[:5]).vectors).sum(axis=1).min() > 0.9995
+
+
 def test_the_embedder_computes_in_threads_of_its_own(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,4 @@
-# The image of the workers: the environment of `make install`, with the scoring model prepared.
+# The image of the workers: the environment of `make install`, with the models prepared.
 FROM python:3.11-slim
 
 RUN apt-get update && apt-get install --yes --no-install-recommends make \

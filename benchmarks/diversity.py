@@ -30,7 +30,7 @@ from processors.diversity.dense_kmeans import DenseKMeans
 from processors.diversity.fold import Diversity
 from processors.diversity.seen import SeenIds
 from processors.diversity.stream_kmeans import StreamKMeans
-from processors.embedding.embedders import load_embedder
+from processors.embedding.stored import stored_vectors
 from processors.models.files import EMBEDDER_DEFAULT
 from processors.skills import LIBRARY, load_skills
 from schemas import Sample
@@ -170,12 +170,13 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one line of JSON")
     parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "siftstream-benchmark")
+    parser.add_argument("--embedder", default=EMBEDDER_DEFAULT, help="a name or a folder, as in scoring.embedder")
     parser.add_argument("--sample", type=int, default=0, help="queries of CLINC150, 0 for all")
     parser.add_argument("--only", nargs="+", choices=["speed", "fold", "quality", "rules"])
     options = parser.parse_args()
-    cache = Cache(options.cache)
-    embedder = load_embedder(EMBEDDER_DEFAULT, threads=1)
-    seeds = embed_seeds(load_skills(LIBRARY).values(), embedder.embed)
+    cache = Cache(options.cache, options.embedder)
+    task_types = load_skills(LIBRARY).values()
+    seeds = embed_seeds(task_types, lambda prompts: stored_vectors(prompts, cache.embedder, cache.folder))
     parts: dict[str, Callable[[], Figures]] = {
         "speed": speed,
         "fold": lambda: fold(seeds),

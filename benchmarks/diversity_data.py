@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from processors.embedding.embedders import load_embedder
-from processors.models.files import CAUSAL_DEFAULT, EMBEDDER_DEFAULT
+from processors.embedding.embedders import embedder_identity, load_embedder
+from processors.models.files import CAUSAL_DEFAULT
 from schemas import Prompt
 
 Vectors = NDArray[np.float32]
@@ -29,12 +29,13 @@ _CHUNK = 32
 
 @dataclass(frozen=True, slots=True)
 class Cache:
-    """A folder of arrays that are computed once."""
+    """A folder of arrays that are computed once, and the name of the embedder that computes vectors."""
 
     folder: Path
+    embedder: str
 
     def get(self, name: str, made_of: Sequence[str], make: Callable[[], Arrays]) -> Arrays:
-        """Return the arrays `name` of exactly these texts; compute them if they are not cached."""
+        """Return the arrays `name`, made of exactly these texts; compute them if they are not cached."""
         digest = hashlib.blake2b(json.dumps(made_of).encode(), digest_size=8).hexdigest()
         file = self.folder / f"{name}-{digest}.npz"
         if not file.exists():
@@ -48,14 +49,16 @@ def embed(texts: Sequence[str], cache: Cache, name: str) -> Vectors:
     """Return the texts' vectors as messages carry them: rounded to float16."""
 
     def make() -> Arrays:
-        embedder = load_embedder(EMBEDDER_DEFAULT, threads=1)
+        embedder = load_embedder(cache.embedder, cache.folder, threads=1)
         parts = []
         for first in range(0, len(texts), 1024):
             print(f"embedding {name}: {first} of {len(texts)}", file=sys.stderr)
-            parts.append(embedder.embed(texts[first : first + 1024]).astype(np.float16))
+            prompts = [Prompt(instruction=text) for text in texts[first : first + 1024]]
+            parts.append(embedder.read(prompts).vectors.astype(np.float16))
         return {"vectors": np.concatenate(parts)}
 
-    return cache.get(f"{name}-vectors", texts, make)["vectors"].astype(np.float32)
+    made_of = [embedder_identity(cache.embedder, cache.folder), *texts]
+    return cache.get(f"{name}-vectors", made_of, make)["vectors"].astype(np.float32)
 
 
 def clinc(file: Path, sample: int, cache: Cache) -> tuple[Vectors, NDArray[np.int64]]:

@@ -1,4 +1,4 @@
-"""The score: how much the instruction helps a small model to predict the answer; and the instruction's embedding."""
+"""The score: how much the instruction helps a small model to predict the answer; and the request's embedding."""
 
 import base64
 from dataclasses import dataclass
@@ -45,16 +45,24 @@ class Score:
 @with_config(CLOSED)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Embedding:
-    """Unit vector of the instruction, little-endian float16 in base64: small, and the same bits for every reader.
+    """Unit vector of the request, little-endian float16 in base64: small, and the same bits for every reader.
 
-    It travels with the sample because a diversity decision must not depend on computing it again.
+    It travels with the sample because a diversity decision must not depend on computing it again. `model_hash` tells
+    embedders apart, whatever `model` calls them: two vectors may be compared if theirs are equal. It is empty in
+    records of version 2 and older. `unknown` is the share in [0, 1] of the request's tokens that the embedder does not
+    know: a vector of mostly unknown tokens means little.
     """
 
     model: Text
     dims: Count
     f16: Text
+    model_hash: Text = ""
+    unknown: Float = 0.0
 
     def __post_init__(self) -> None:
+        finite({"unknown": self.unknown})
+        if not 0.0 <= self.unknown <= 1.0:
+            raise ValueError(f"unknown is {self.unknown}: a share lies between 0 and 1")
         if len(base64.b64decode(self.f16, validate=True)) != 2 * self.dims:
             raise ValueError(f"an embedding of {self.dims} dimensions needs {2 * self.dims} bytes")
 

@@ -23,7 +23,7 @@ from tests.brokers import SHARED_BY_WORKERS
 
 FIRST = "gw0"
 GROUPS = ("pipeline", "models")
-MODEL_FIXTURES = {"checkpoint", "local_model", "model_cache"}
+MODEL_FIXTURES = {"checkpoint", "embedder", "local_model", "minilm", "model_cache"}
 MODEL_LIBRARIES = {"torch", "transformers", "onnxruntime"}
 _LEAVES_MODELS = "leaves_models"
 

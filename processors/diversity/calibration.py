@@ -39,15 +39,16 @@ class SeedVectors:
     vectors: NDArray[np.float32]
 
 
-def embed_seeds(task_types: Iterable[TaskType], embed: Callable[[list[str]], Vector]) -> SeedVectors:
+def embed_seeds(task_types: Iterable[TaskType], embed: Callable[[list[Prompt]], Vector]) -> SeedVectors:
     """Embed the seeds of all task types."""
     rows = [
-        (Prompt(instruction=seed.instruction, input=seed.input).text(), task_type.name, seed.language)
+        (Prompt(instruction=seed.instruction, input=seed.input), task_type.name, seed.language)
         for task_type in task_types
         for seed in task_type.seeds
     ]
-    texts, names, languages = zip(*rows, strict=True)
-    return SeedVectors(texts=texts, task_types=names, languages=languages, vectors=embed(list(texts)))
+    prompts, names, languages = zip(*rows, strict=True)
+    texts = tuple(prompt.text() for prompt in prompts)
+    return SeedVectors(texts=texts, task_types=names, languages=languages, vectors=embed(list(prompts)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,1 +1,1 @@
-"""Sentence embeddings of instructions."""
+"""Sentence embeddings of requests."""

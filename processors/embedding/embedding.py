@@ -1,68 +1,70 @@
-"""Sentence embeddings of prompts, for clustering and for finding near-duplicates.
+"""Vectors of whole requests, for clustering and for finding near duplicates."""
 
-all-MiniLM-L6-v2 with int8 weights on ONNX Runtime; mean over the tokens, then unit length, as its model card says.
-"""
-
-from collections.abc import Iterator, Sequence
-from itertools import groupby
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
-MAX_TOKENS = 256
-"""Longest text in tokens, the rest is not read: ``sentence_bert_config.json`` of the model."""
+from processors.embedding.request import RequestTokenizer, joined
+from schemas import Prompt
 
-MAX_BATCH_TOKENS = 2048
-"""Tokens per forward pass; larger ones are no faster (research/diversity.md measured 32 texts against 64)."""
+_UNRELATED = (
+    "How do I reset the password of my router?",
+    "Write a short poem about the sea in winter.",
+    "Solve for x: 3x + 7 = 22.",
+    "Which vitamins are in carrots?",
+    "Explain what a mutex is.",
+    "Draft an email to my landlord about the broken heating.",
+    "Name three painters of the Renaissance.",
+    "Is this review positive or negative? The battery died after a day.",
+    "用一句话解释什么是光合作用。",
+    "给我推荐一个周末旅行的目的地。",
+    "写一个计算阶乘的函数。",
+    "这家公司去年的利润是多少？",
+    "¿Cuál es la diferencia entre ser y estar?",
+    "Traduis en anglais : il pleut depuis hier.",
+    "Wie bereite ich mich auf ein Vorstellungsgespräch vor?",
+    "この文章を三行で要約してください。",
+)
+"""Their mean is what all vectors of a model have in common; 16 texts and 64 other ones agree to a cosine of 0.99."""
+
+
+class Model(Protocol):
+    """A model of sentence embeddings: `forward` maps rows of token ids to unit vectors (R, D), float32, in order."""
+
+    def forward(self, rows: Sequence[list[int]]) -> NDArray[np.float32]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """The unit vectors of N requests (N, D), float32, and the share of each one's tokens that the model does not know,
+    in [0, 1] (N,).
+    """
+
+    vectors: NDArray[np.float32]
+    unknown: NDArray[np.float32]
 
 
 class Embedder:
-    """Turns texts into unit vectors. A text has the same vector, bit for bit, alone and in any batch.
+    """Reads requests. `model_hash` tells embedders apart: cosines mean something only between vectors of one hash."""
 
-    For this, only texts of equal length share a forward pass: without padding a row does not depend on the others. And
-    only the file's weights are quantised, not the activations. `threads` is 0 for ONNX Runtime's own choice.
-    """
+    def __init__(self, model: Model, tokenizer: RequestTokenizer, model_hash: str) -> None:
+        self.model_hash = model_hash
+        self._model = model
+        self._tokenizer = tokenizer
 
-    def __init__(self, onnx: Path, tokenizer: Path, threads: int) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        self._session = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
-        self._tokenizer = Tokenizer.from_file(str(tokenizer))
-        self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(MAX_TOKENS)
-        self.dims: int = self._session.get_outputs()[0].shape[-1]
+    def read(self, prompts: Sequence[Prompt]) -> Readings:
+        """Embed each request as a whole: the last user turn, the turns before it, and the system prompt."""
+        requests = self._tokenizer(prompts)
+        vectors = self._model.forward([row for request in requests for row in request.rows])
+        common = self._common if len(vectors) > len(requests) else None
+        unknown = np.array([request.unknown for request in requests], np.float32)
+        return Readings(joined(requests, vectors, common), unknown)
 
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return unit vectors, shape ``(N, dims)``, float32, in the order of `texts`."""
-        rows = [encoding.ids for encoding in self._tokenizer.encode_batch(texts)]
-        vectors = np.empty((len(rows), self.dims), np.float32)
-        for batch in batches_of_one_length([len(row) for row in rows]):
-            vectors[batch] = self._forward([rows[index] for index in batch])
-        return vectors
-
-    def _forward(self, rows: list[list[int]]) -> NDArray[np.float32]:
-        ids = np.array(rows, np.int64)
-        feed: dict[str, Any] = {
-            "input_ids": ids,
-            "attention_mask": np.ones_like(ids),
-            "token_type_ids": np.zeros_like(ids),
-        }
-        (hidden,) = self._session.run(None, feed)
-        # Row by row: numpy may add up in another order for another batch shape.
-        mean = np.stack([tokens.mean(axis=0) for tokens in hidden])
-        norm = np.stack([np.sqrt(np.dot(row, row)) for row in mean])
-        unit: NDArray[np.float32] = mean / norm[:, None]
-        return unit
-
-
-def batches_of_one_length(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Yield the indices of `lengths`, shortest first, in batches of one length and of at most MAX_BATCH_TOKENS."""
-    order = sorted(range(len(lengths)), key=lengths.__getitem__)
-    for length, group in groupby(order, key=lengths.__getitem__):
-        same = list(group)
-        size = max(1, MAX_BATCH_TOKENS // length)
-        yield from (same[start : start + size] for start in range(0, len(same), size))
+    @cached_property
+    def _common(self) -> NDArray[np.float32]:
+        """The mean vector (D,) of unrelated texts, computed when the first conversation comes."""
+        return np.asarray(self.read([Prompt(instruction=text) for text in _UNRELATED]).vectors.mean(axis=0))

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from schemas import Embedding
 
 
-def to_message(vector: NDArray[np.float32], model: str) -> Embedding:
+def to_message(vector: NDArray[np.float32], model: str, model_hash: str = "", unknown: float = 0.0) -> Embedding:
     """Return the message that carries a vector (D,): little-endian float16, off by at most 2**-12 per component."""
-    raw = vector.astype("<f2").tobytes()
-    return Embedding(model=model, dims=len(vector), f16=base64.b64encode(raw).decode())
+    f16 = base64.b64encode(vector.astype("<f2").tobytes()).decode()
+    return Embedding(model=model, dims=len(vector), f16=f16, model_hash=model_hash, unknown=unknown)
 
 
 def vector_of(embedding: Embedding) -> NDArray[np.float32]:

@@ -3,19 +3,17 @@
 The network is used only if a name is neither a default, nor a folder, nor already downloaded.
 """
 
-import hashlib
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import LocalEntryNotFoundError
 
-from processors.durable_files import write_atomically
+from processors.models.converted import converted
 from processors.models.files import CAUSAL_DEFAULT, ModelMissing, smollm2_gguf
 from processors.models.gguf_checkpoint import convert
+from processors.models.weights_hash import weights_hash
 
 if TYPE_CHECKING:
     import torch
@@ -28,8 +26,7 @@ _HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
 class CausalCheckpoint:
     """A causal language model ready to score, with its fast tokenizer.
 
-    `model_hash` is the first 16 hexadecimal digits of the SHA-256 over its weight files: two scores with the same hash
-    came from the same weights.
+    Two scores with the same `model_hash` came from the same weights (`processors.models.weights_hash`).
     """
 
     name: str
@@ -48,56 +45,25 @@ def load_causal(name: str, cache: Path, *, dtype: "torch.dtype", device: str) ->
 
     logging.disable_progress_bar()
     folder = causal_folder(name, cache)
+    model_hash = _hash(folder, cache)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True).to(device).eval()
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    return CausalCheckpoint(name=name, model_hash=weights_hash(folder, cache), model=model, tokenizer=tokenizer)
+    return CausalCheckpoint(name=name, model_hash=model_hash, model=model, tokenizer=tokenizer)
 
 
 def causal_folder(name: str, cache: Path) -> Path:
     """Return the local checkpoint folder of the causal model `name`; convert or download it first if necessary."""
     if name == CAUSAL_DEFAULT:
-        return _converted(smollm2_gguf(), cache)
+        source = smollm2_gguf()
+        return converted(f"{name}-{_CONVERSION}", cache, lambda folder: convert(source, folder))
     return Path(name) if Path(name).is_dir() else _hub_folder(name)
 
 
-def weights_hash(folder: Path, cache: Path) -> str:
-    """Return the first 16 hexadecimal digits of the SHA-256 over the weight files of `folder`, ordered by name.
-
-    The digest is kept in `cache` under the files' names, sizes and times, so that it is computed once per checkpoint.
-    """
+def _hash(folder: Path, cache: Path) -> str:
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         raise ModelMissing(f"no weights (*.safetensors) in the folder {folder}")
-    state = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    note = cache / "hashes" / hashlib.sha256(repr(state).encode()).hexdigest()[:32]
-    if not note.exists():
-        write_atomically(note, _sha256(files)[:16].encode())
-    return note.read_text()
-
-
-def _sha256(files: list[Path]) -> str:
-    digest = hashlib.sha256()
-    for file in files:
-        with file.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
-
-
-def _converted(source: Path, cache: Path) -> Path:
-    """Convert the GGUF file `source` to a checkpoint folder; one process converts, the others wait for it."""
-    folder = cache / f"{CAUSAL_DEFAULT}-{_CONVERSION}"
-    if folder.exists():
-        return folder
-    cache.mkdir(parents=True, exist_ok=True)
-    with FileLock(cache / f"{folder.name}.lock"):
-        if not folder.exists():
-            draft = cache / f"{folder.name}.partial"
-            shutil.rmtree(draft, ignore_errors=True)  # left by a killed process
-            draft.mkdir()
-            convert(source, draft)
-            draft.rename(folder)
-    return folder
+    return weights_hash(files, cache)
 
 
 def _hub_folder(name: str) -> Path:

@@ -19,7 +19,9 @@ class ScoringConfig:
     model: str = CAUSAL_DEFAULT
     """``smollm2-135m``, a checkpoint folder, or a name on the hub."""
     embedder: str = EMBEDDER_DEFAULT
-    """``minilm``, or a folder with ``model.onnx`` and ``tokenizer.json``."""
+    """``multilingual-e5-small``; ``minilm`` (English, half the time); or a folder, in ONNX or of Sentence
+    Transformers: see `processors.models.embedder_files`.
+    """
     convention: ConventionName = "superfilter"
     """The definition of IFD: see `processors.scoring.conventions`."""
     max_length: Annotated[int, Field(ge=2)] = 1024
@@ -31,6 +33,6 @@ class ScoringConfig:
     If the device is no faster in bfloat16, score all in float32.
     """
     device: str = "cpu"
-    """The device of the causal model, as torch names it; the embedder runs on the CPU."""
+    """The device of the causal model, as torch names it, and of an embedder that runs on torch."""
     threads: NotNegative = 0
     """Cores to score with; 0 leaves the choice to the libraries."""

@@ -21,16 +21,20 @@ Result = TypeVar("Result")
 
 
 class CorePool:
-    """A pool of `count` threads, one per core; with `count` 1 the caller's own thread does all the work."""
+    """A pool of `count` threads, one per core; with `count` 1 the caller's own thread does all the work.
 
-    def __init__(self, count: int) -> None:
+    With `own_threads`, no work is done in the caller's thread: neither its number of threads counts, nor another pool.
+    """
+
+    def __init__(self, count: int, *, own_threads: bool = False) -> None:
         self.count = count
-        self._pool = _threads_of_one_core(count) if count > 1 else None
+        self._own_threads = own_threads
+        self._pool = _threads_of_one_core(count) if count > 1 or own_threads else None
 
     def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-        """Return work(item) for each item, in order. All cores work together on a single item."""
+        """Return work(item) for each item, in order. On a single item all cores work together, unless `own_threads`."""
         todo = list(items)
-        if self._pool is None or len(todo) < 2:
+        if self._pool is None or (len(todo) < 2 and not self._own_threads):
             return [work(item) for item in todo]
         return list(self._pool.map(work, todo))
 

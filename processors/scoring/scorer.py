@@ -1,15 +1,14 @@
-"""The scoring stage: samples in micro-batches get their IFD score and the embedding of their prompt."""
+"""The scoring stage: samples in micro-batches get their IFD score and the embedding of their request."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from processors.embedding.embedders import TextEmbedder, load_embedder
+from processors.embedding.embedders import load_embedder
+from processors.embedding.embedding import Embedder
 from processors.embedding.vectors import to_message
 from processors.errors import InvalidSample, ProcessorError
 from processors.models.checkpoints import load_causal
@@ -19,17 +18,17 @@ from processors.scoring.ifd import IfdScorer, Prepared
 from processors.scoring.measurement import Ifd
 from processors.scoring.signals import SignalTracker
 from processors.text.token_estimate import estimated_tokens
-from schemas import Sample, Score, Step
+from schemas import Embedding, Sample, Score, Step
 from schemas.lineage import timestamp
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A sample, its tokens for the causal model, and the embedding of its prompt, None if it cannot be scored."""
+    """A sample, its tokens for the causal model, and the embedding of its request, None if it cannot be scored."""
 
     sample: Sample
     prepared: Prepared
-    vector: NDArray[np.float32] | None
+    embedding: Embedding | None
 
 
 class Scorer:
@@ -44,7 +43,7 @@ class Scorer:
         config: ScoringConfig,
         ifd: IfdScorer,
         model_hash: str,
-        embedder: TextEmbedder,
+        embedder: Embedder,
         clock: Callable[[], datetime],
     ) -> None:
         self._config = config
@@ -63,7 +62,7 @@ class Scorer:
         if config.threads:
             torch.set_num_threads(config.threads)
         checkpoint = load_causal(config.model, cache, dtype=getattr(torch, config.dtype), device=config.device)
-        embedder = load_embedder(config.embedder, config.threads)
+        embedder = load_embedder(config.embedder, cache, config.threads, config.device)
         convention = CONVENTIONS[config.convention]
         ifd = IfdScorer(checkpoint, config.max_length, convention=convention, cascade=config.cascade)
         return cls(config, ifd, checkpoint.model_hash, embedder, clock)
@@ -75,15 +74,21 @@ class Scorer:
         return max(1, min(both, self._config.max_length) + min(answer, self._config.max_length))
 
     def prepare(self, samples: Sequence[Sample]) -> list[Ready]:
-        """Tokenise the samples and embed their prompts: the work that can be done while the causal model is busy."""
+        """Tokenise the samples and embed their requests: the work that can be done while the causal model is busy."""
         prepared = [
             self._ifd.prepare(each.prompt, each.answer.text) if each.answer else InvalidSample("no answer to score")
             for each in samples
         ]
         good = [index for index, each in enumerate(prepared) if not isinstance(each, InvalidSample)]
-        vectors = dict(zip(good, self._embedder.embed([samples[index].prompt.text() for index in good]), strict=True))
+        embeddings = dict(zip(good, self._embeddings([samples[index] for index in good]), strict=True))
         pairs = zip(samples, prepared, strict=True)
-        return [Ready(sample, each, vectors.get(index)) for index, (sample, each) in enumerate(pairs)]
+        return [Ready(sample, each, embeddings.get(index)) for index, (sample, each) in enumerate(pairs)]
+
+    def _embeddings(self, samples: Sequence[Sample]) -> list[Embedding]:
+        found = self._embedder.read([each.prompt for each in samples])
+        name, known_by = self._config.embedder, self._embedder.model_hash
+        pairs = zip(found.vectors, found.unknown.tolist(), strict=True)
+        return [to_message(vector, name, known_by, unknown) for vector, unknown in pairs]
 
     def process(self, ready: Sequence[Ready]) -> list[Sample | ProcessorError]:
         """Return one result per sample, in order: the scored sample, or why it could not be scored."""
@@ -98,11 +103,10 @@ class Scorer:
         ]
 
     def _scored(self, ready: Ready, ifd: Ifd, at: datetime, seconds_per_token: float) -> Sample:
-        assert ready.vector is not None
         return ready.sample.advance(
             self._step(at, ifd.tokens, seconds_per_token),
             score=self._message(ifd),
-            embedding=to_message(ready.vector, self._config.embedder),
+            embedding=ready.embedding,
         )
 
     def _step(self, at: datetime, tokens: int, seconds_per_token: float) -> Step:

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from processors.embedding.embedders import TextEmbedder
+from processors.embedding.embedding import Embedder
 from processors.models.checkpoints import CausalCheckpoint
 from processors.scoring.conventions import CONVENTIONS, Convention, plain
 from processors.scoring.decoders import obstacle
@@ -32,7 +32,7 @@ class TooFewSamples(ValueError):
 def warm_up(
     checkpoint: CausalCheckpoint,
     samples: Sequence[Sample],
-    embedder: TextEmbedder,
+    embedder: Embedder,
     folder: Path,
     *,
     picks: PickConfig,
@@ -53,7 +53,7 @@ def warm_up(
     fitting = _fitting(checkpoint, samples, max_length, convention)
     if not fitting:
         raise TooFewSamples(f"no sample with an answer fits into {max_length} tokens")
-    vectors = embedder.embed([sample.prompt.text() for sample, _ in fitting])
+    vectors = embedder.read([sample.prompt for sample, _ in fitting]).vectors
     chosen = [fitting[index] for index in pick(vectors, _difficulty(checkpoint, fitting), picks)]
     losses = fine_tune(checkpoint.model, [pair for _, pair in chosen], tuning, progress)
     lineage = {

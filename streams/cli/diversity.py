@@ -15,6 +15,7 @@ from streams.cli.common import command, json_option, open_run_to_read
 from streams.cli.options import Group, Options
 from streams.cli.output import clipped, console, errors, show_json, table
 from streams.kafka import KafkaClient
+from streams.settings import Settings
 from streams.topics.reading import decided
 
 _SHOWN = 30
@@ -38,7 +39,7 @@ async def report(options: Options, as_json: bool, picture: Path | None) -> None:
     async with open_run_to_read(options) as run:
         with errors.status("reading the topics"):
             coverage = await _decisions(run.client, run.prefix)
-        seeds = await asyncio.to_thread(_seeds, run.settings.scoring.embedder)
+        seeds = await asyncio.to_thread(_seeds, run.settings)
     if picture is not None:
         await asyncio.to_thread(_draw, coverage, seeds, picture)
     rows, scale = coverage.table(seeds), calibrate(seeds)
@@ -56,11 +57,11 @@ async def report(options: Options, as_json: bool, picture: Path | None) -> None:
         console.print(f"the map is in {picture}")
 
 
-def _seeds(embedder: str) -> SeedVectors:
-    from streams.stages.diversity import load_seeds  # the embedding model: only where it is needed
+def _seeds(settings: Settings) -> SeedVectors:
+    from streams.stages.diversity import load_seeds  # models may be loaded: only where it is needed
 
     try:
-        return load_seeds(embedder)
+        return load_seeds(settings.scoring.embedder, settings.cache)
     except ModelMissing as error:
         raise click.ClickException(str(error)) from None
 
@@ -111,7 +112,7 @@ async def replay(options: Options, from_offset: int, as_json: bool) -> None:
     from streams.inspection.diversity_replay import replay as decide_again
 
     async with open_run_to_read(options) as run:
-        seeds = await asyncio.to_thread(_seeds, run.settings.scoring.embedder)
+        seeds = await asyncio.to_thread(_seeds, run.settings)
         with tempfile.TemporaryDirectory() as scratch, errors.status("deciding again"):
             result = await decide_again(run.client, run.settings, seeds, from_offset, Path(scratch))
     if as_json:

@@ -82,7 +82,7 @@ def _parts(settings: Settings, models: LanguageModels) -> "Parts":
         answering=settings.answering,
         diversity=settings.diversity,
         pool=seeds.samples(seeds.task_types(LIBRARY, *own).values()),
-        seeds=load_seeds(settings.scoring.embedder),
+        seeds=load_seeds(settings.scoring.embedder, settings.cache),
         clock=clock,
     )
 

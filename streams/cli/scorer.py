@@ -100,7 +100,7 @@ def _run(settings: Settings, file: Path, folder: Path, picks: PickConfig, tuning
             return warm_up(
                 load_causal(scoring.model, settings.cache, dtype=torch.float32, device=scoring.device),
                 _samples(file),
-                load_embedder(scoring.embedder, scoring.threads),
+                load_embedder(scoring.embedder, settings.cache, scoring.threads, scoring.device),
                 folder,
                 picks=picks,
                 tuning=tuning,

@@ -46,13 +46,15 @@ async def _python(settings: Settings) -> Finding:
 
 async def _models(settings: Settings) -> Finding:
     from processors.models.checkpoints import causal_folder  # only this check needs the libraries
-    from processors.models.files import ModelMissing, embedder_files
+    from processors.models.embedder_files import embedder_files
+    from processors.models.files import ModelMissing
 
     try:
         folder = causal_folder(settings.scoring.model, settings.cache)
-        embedder_files(settings.scoring.embedder)
+        embedder_files(settings.scoring.embedder, settings.cache)
     except ModelMissing as error:
-        return Finding("models", False, str(error), "run `make install`, or set scoring.model to a folder you have")
+        do = "run `make install`, or set scoring.model and scoring.embedder to folders you have"
+        return Finding("models", False, str(error), do)
     return Finding("models", True, f"{settings.scoring.model} in {folder}, {settings.scoring.embedder}")
 
 

@@ -12,6 +12,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Sequence
+from pathlib import Path
 
 from processors.diversity.calibration import SeedVectors, embed_seeds
 from processors.diversity.clusterers import build
@@ -19,7 +20,7 @@ from processors.diversity.config import DiversityConfig
 from processors.diversity.fold import Diversity
 from processors.diversity.fold_state import SnapshotError
 from processors.diversity.seen import SeenIds
-from processors.embedding.embedders import load_embedder
+from processors.embedding.stored import stored_vectors
 from processors.errors import InvalidSample
 from processors.skills import LIBRARY, load_skills
 from processors.synthesis.feedback import feedback_of
@@ -159,15 +160,18 @@ def fresh_fold(config: DiversityConfig, seen: SeenIds, seeds: SeedVectors | None
     return Diversity(seen=seen, config=config, clusters=build(config, seeds))
 
 
-def load_seeds(embedder: str) -> SeedVectors:
-    """Embed the skill library, the initial clusters, with the same model that embeds the samples."""
-    return embed_seeds(load_skills(LIBRARY).values(), load_embedder(embedder, threads=1).embed)
+def load_seeds(embedder: str, cache: Path) -> SeedVectors:
+    """Return the skill library, the initial clusters, embedded by the same model that embeds the samples.
+
+    The vectors are kept in `cache`, so that only the first start on a machine loads the model. Raises ModelMissing.
+    """
+    return embed_seeds(load_skills(LIBRARY).values(), lambda prompts: stored_vectors(prompts, embedder, cache))
 
 
 async def load(context: Context) -> DiversityWork:
-    """Embed the skill library; the state itself is loaded when the partition is assigned."""
+    """Load the vectors of the skill library; the state itself is loaded when the partition is assigned."""
     context.directory.mkdir(parents=True, exist_ok=True)
-    seeds = await asyncio.to_thread(load_seeds, context.settings.scoring.embedder)
+    seeds = await asyncio.to_thread(load_seeds, context.settings.scoring.embedder, context.settings.cache)
     return DiversityWork(context, SeenIds(context.directory / "seen.sqlite"), seeds)
 
 

@@ -17,8 +17,13 @@ from tests.integration.test_journey import write
 pytestmark = pytest.mark.pipeline
 
 RUN = Path(__file__).parent / "golden" / "run_before_layout.tar.xz"
-# The settings of the golden run; its snapshot has room for eight clusters.
-SETTINGS = {"SIFT_DIVERSITY_MAX_CLUSTERS": "8", "SIFT_SNAPSHOT_EVERY_EVENTS": "4", "SIFT_DIVERSITY_WARM_UP": "4"}
+# The settings of the golden run; its snapshot has room for eight clusters, and its vectors are those of minilm.
+SETTINGS = {
+    "SIFT_DIVERSITY_MAX_CLUSTERS": "8",
+    "SIFT_SNAPSHOT_EVERY_EVENTS": "4",
+    "SIFT_DIVERSITY_WARM_UP": "4",
+    "SIFT_SCORING_EMBEDDER": "minilm",
+}
 
 
 def decided_rows() -> list[dict[str, str]]:

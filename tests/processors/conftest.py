@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from processors.models.files import CAUSAL_DEFAULT, EMBEDDER_DEFAULT, embedder_files
+from processors.models.files import CAUSAL_DEFAULT, EMBEDDER_DEFAULT, EMBEDDER_MINILM
 from tests.paths import DATA
 
 if TYPE_CHECKING:
@@ -52,7 +52,15 @@ def ifd_scorer(checkpoint: "CausalCheckpoint") -> "IfdScorer":
 
 
 @pytest.fixture(scope="package")
-def embedder() -> "Embedder":
-    from processors.embedding.embedding import Embedder
+def embedder(model_cache: Path) -> "Embedder":
+    from processors.embedding.embedders import load_embedder
 
-    return Embedder(*embedder_files(EMBEDDER_DEFAULT), threads=1)
+    return load_embedder(EMBEDDER_DEFAULT, model_cache, threads=1)
+
+
+@pytest.fixture(scope="package")
+def minilm(model_cache: Path) -> "Embedder":
+    """The small one, for tests that need vectors and no particular model."""
+    from processors.embedding.embedders import load_embedder
+
+    return load_embedder(EMBEDDER_MINILM, model_cache, threads=1)

@@ -39,8 +39,8 @@ def replies(count: int) -> list[Raw]:
 
 
 @pytest.fixture(scope="module")
-def scorer(checkpoint: CausalCheckpoint, ifd_scorer: IfdScorer, embedder: Embedder) -> Scorer:
-    return Scorer(ScoringConfig(cascade=False), ifd_scorer, checkpoint.model_hash, embedder, lambda: NOON)
+def scorer(checkpoint: CausalCheckpoint, ifd_scorer: IfdScorer, minilm: Embedder) -> Scorer:
+    return Scorer(ScoringConfig(cascade=False), ifd_scorer, checkpoint.model_hash, minilm, lambda: NOON)
 
 
 def parts(client: Client, scorer: Scorer) -> Parts:

@@ -38,7 +38,9 @@ FULL = Sample(
         s_ifd=0.75,
         length_percentile=0.5,
     ),
-    embedding=Embedding(model="all-MiniLM-L6-v2", dims=4, f16="ADgAuAA4ADg="),
+    embedding=Embedding(
+        model="all-MiniLM-L6-v2", dims=4, f16="ADgAuAA4ADg=", model_hash="0f1e2d3c4b5a6978", unknown=0.125
+    ),
     decision=Decision(
         outcome="rejected",
         reason="gain",
@@ -124,7 +126,9 @@ DECISIONS = st.builds(
 @st.composite
 def embeddings(draw: Any) -> Embedding:
     raw = draw(st.binary(max_size=32).filter(lambda raw: len(raw) % 2 == 0))
-    return Embedding(model=draw(TEXT), dims=len(raw) // 2, f16=base64.b64encode(raw).decode())
+    f16 = base64.b64encode(raw).decode()
+    unknown = draw(st.floats(0, 1))
+    return Embedding(model=draw(TEXT), dims=len(raw) // 2, f16=f16, model_hash=draw(TEXT), unknown=unknown)
 
 
 SAMPLES = st.builds(

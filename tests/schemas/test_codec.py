@@ -97,7 +97,7 @@ def test_a_flipped_byte_never_raises_anything_else(place: int, byte: int) -> Non
     assert decode(encode(sample)) == sample
 
 
-@pytest.mark.parametrize("version", [0, 3, -1, 10**30, "1", 1.0, True, None, [1], {}])
+@pytest.mark.parametrize("version", [0, 4, -1, 10**30, "1", 1.0, True, None, [1], {}])
 def test_an_unknown_version_is_refused(version: Any) -> None:
     raw = b'{"schema_version": %d}' % version if version == 10**30 else changed("schema_version", version)
     with pytest.raises(UnknownVersion, match="this program reads 1"):
@@ -155,6 +155,9 @@ def test_an_unknown_field_is_refused_at_every_level(part: str) -> None:
         ("embedding.dims", 3),
         ("embedding.f16", "not base64!"),
         ("embedding.f16", "汉"),
+        ("embedding.unknown", 1.5),
+        ("embedding.unknown", -0.5),
+        ("embedding.model_hash", None),
         ("decision.input_offset", "41"),
         ("decision.outcome", "kept"),
         ("lineage", None),

@@ -17,8 +17,8 @@ pytestmark = pytest.mark.models
 
 
 @pytest.fixture(scope="module")
-def seeds(embedder: Embedder) -> SeedVectors:
-    return embed_seeds(load_skills(LIBRARY).values(), embedder.embed)
+def seeds(minilm: Embedder) -> SeedVectors:
+    return embed_seeds(load_skills(LIBRARY).values(), lambda prompts: minilm.read(prompts).vectors)
 
 
 def moved(seeds: SeedVectors, towards: NDArray[np.float32]) -> SeedVectors:

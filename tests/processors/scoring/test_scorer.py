@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from processors.embedding.embedding import Embedder
 from processors.embedding.vectors import vector_of
@@ -15,7 +16,7 @@ from processors.models.checkpoints import CausalCheckpoint
 from processors.scoring.config import ScoringConfig
 from processors.scoring.ifd import IfdScorer
 from processors.scoring.scorer import Scorer
-from schemas import Answer, Prompt, Sample, Step, decode, encode
+from schemas import Answer, Message, Prompt, Sample, Step, decode, encode
 from tests.processors.conftest import alpaca
 
 pytestmark = pytest.mark.models
@@ -108,15 +109,18 @@ def test_the_embedding_is_that_of_the_prompt(scorer: Scorer, embedder: Embedder)
     result = run(scorer, SAMPLES)[4]
     assert isinstance(result, Sample)
     assert result.embedding is not None
-    (vector,) = embedder.embed(["翻译成中文\nHello, world."])
-    assert np.array_equal(vector_of(result.embedding), vector.astype(np.float16).astype(np.float32))
+    (vector,) = embedder.read([Prompt(instruction="翻译成中文\nHello, world.")]).vectors
+    # The last bits depend on the batch.
+    assert vector_of(result.embedding) @ vector == pytest.approx(1.0, abs=1e-3)
+    assert (result.embedding.model, result.embedding.model_hash) == ("multilingual-e5-small", embedder.model_hash)
+    assert result.embedding.unknown == 0.0
 
 
-def test_a_result_does_not_depend_on_its_batch(scorer: Scorer) -> None:
+def test_a_score_does_not_depend_on_its_batch(scorer: Scorer) -> None:
     def content(results: list[object]) -> list[object]:
-        """Return all fields except the signals, which depend on earlier samples."""
+        """Return all fields of a score except the signals, which depend on earlier samples."""
         return [
-            (replace(each.score, uninformative=None, s_ifd=None, length_percentile=None), each.embedding)
+            replace(each.score, uninformative=None, s_ifd=None, length_percentile=None)
             if isinstance(each, Sample) and each.score
             else str(each)
             for each in results
@@ -125,6 +129,27 @@ def test_a_result_does_not_depend_on_its_batch(scorer: Scorer) -> None:
     together = content([*run(scorer, SAMPLES)])
     assert content([*run(scorer, SAMPLES[::-1])])[::-1] == together
     assert [content([*run(scorer, [each])])[0] for each in SAMPLES] == together
+
+
+def test_an_embedding_hardly_depends_on_its_batch(scorer: Scorer) -> None:
+    def vectors(results: list[Sample | ProcessorError]) -> list[NDArray[np.float32]]:
+        return [vector_of(each.embedding) for each in results if isinstance(each, Sample) and each.embedding]
+
+    together, alone = vectors(run(scorer, SAMPLES)), vectors([run(scorer, [each])[0] for each in SAMPLES])
+    assert len(together) == len(alone) == 3
+    assert all(one @ other > 0.999 for one, other in zip(together, alone, strict=True))
+
+
+def test_the_whole_request_is_embedded(scorer: Scorer) -> None:
+    turns = (Message(role="user", content="Tell me about whales."), Message(role="assistant", content="Whales sing."))
+    plain = sample("Continue.", "They also sleep.")
+    embeddings = [
+        each.embedding
+        for each in run(scorer, [plain, replace(plain, prompt=replace(plain.prompt, history=turns))])
+        if isinstance(each, Sample) and each.embedding
+    ]
+    one, other = map(vector_of, embeddings)
+    assert one @ other < 0.97
 
 
 def test_no_samples_give_no_results(scorer: Scorer) -> None:

@@ -70,9 +70,9 @@ def test_the_loss_falls_and_the_same_seed_gives_the_same_weights(checkpoint: Cau
 
 
 def test_the_new_scorer_is_stored_with_its_lineage_and_scores(
-    checkpoint: CausalCheckpoint, embedder: Embedder, tmp_path: Path
+    checkpoint: CausalCheckpoint, minilm: Embedder, tmp_path: Path
 ) -> None:
-    lineage = run(tiny(checkpoint), embedder, tmp_path / "new" / "scorer", SAMPLES)
+    lineage = run(tiny(checkpoint), minilm, tmp_path / "new" / "scorer", SAMPLES)
     assert json.loads((tmp_path / "new" / "scorer" / LINEAGE).read_text()) == lineage
     assert (lineage["base_model"], lineage["base_model_hash"], lineage["at"]) == ("tiny", "0123", NOW.isoformat())
     assert lineage["data"] == {"file": "words.jsonl", "sha256": "ab", "samples": 48, "fitting": 48}
@@ -91,14 +91,14 @@ def test_the_new_scorer_is_stored_with_its_lineage_and_scores(
 
 
 def test_nothing_is_stored_where_there_is_nothing_to_learn(
-    checkpoint: CausalCheckpoint, embedder: Embedder, tmp_path: Path
+    checkpoint: CausalCheckpoint, minilm: Embedder, tmp_path: Path
 ) -> None:
     prompt_only = [Sample(sample_id="1", prompt=Prompt(instruction="No answer."))]
     with pytest.raises(TooFewSamples, match="64 tokens"):
-        run(tiny(checkpoint), embedder, tmp_path / "scorer", prompt_only)
+        run(tiny(checkpoint), minilm, tmp_path / "scorer", prompt_only)
     assert not (tmp_path / "scorer").exists()
     with pytest.raises(FileExistsError):
-        run(tiny(checkpoint), embedder, tmp_path, SAMPLES)
+        run(tiny(checkpoint), minilm, tmp_path, SAMPLES)
 
 
 @pytest.mark.parametrize("wrong", [{"learning_rate": 0.0}, {"batch_size": 0}])

@@ -23,7 +23,10 @@ async def call(connection: Connection, prefix: str, directory: Path, *words: str
     return await asyncio.to_thread(CliRunner().invoke, main, [*options, "diversity", *words])
 
 
-async def test_the_report_counts_what_was_decided(embedded: Connection, prefix: str, tmp_path: Path) -> None:
+async def test_the_report_counts_what_was_decided(
+    embedded: Connection, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIFT_SCORING_EMBEDDER", "minilm")  # the figures below are measured for it
     await make_topics(embedded, prefix)
     await decide(embedded, deciding_settings(tmp_path, prefix), SAMPLES)
     done = await call(embedded, prefix, tmp_path, "report", "--json", "--picture", str(tmp_path / "map.png"))

@@ -14,7 +14,7 @@ from typing import Any
 
 from processors.answering.answering import Answering
 from processors.answering.config import AnsweringConfig
-from processors.diversity.calibration import SeedVectors
+from processors.diversity.calibration import SeedVectors, calibrate, space_on
 from processors.diversity.clusterers import build
 from processors.diversity.config import DiversityConfig
 from processors.diversity.fold import Diversity
@@ -70,9 +70,12 @@ class Trial:
         )
         self._answering = Answering(parts.models, parts.routes, parts.answering, parts.clock)
         self._fold = Diversity(
-            seen=SeenIds(":memory:"), config=parts.diversity, clusters=build(parts.diversity, parts.seeds)
+            seen=SeenIds(":memory:"),
+            config=parts.diversity,
+            clusters=build(parts.diversity, parts.seeds),
+            fitted=calibrate(parts.seeds) if parts.seeds is not None else None,
         )
-        self._coverage = Coverage()
+        self._coverage = Coverage(space_on(parts.seeds))
 
     async def run(self, tokens: int, on_turn: Callable[[], None] = lambda: None) -> None:
         """Run until so many tokens are spent; the last turn is finished. `on_turn` is called after every turn.

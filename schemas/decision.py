@@ -16,7 +16,7 @@ class Decision:
     `reason` names the rule that a rejected sample failed, or a curated one passed. `quality`, `novelty` and `deficit`
     are the addends of the gain, so that a reader can add them up again; they are None if a gate decided before the gain
     was computed. `input_offset` is the offset of the decided record in its one-partition input topic, from which the
-    writer resumes after a crash.
+    writer resumes after a crash. `duplicate_of` is the id of the kept sample that asks the same, if one does.
     """
 
     outcome: Literal["curated", "rejected"]
@@ -31,6 +31,7 @@ class Decision:
     gain: Float | None = None
     threshold: Float | None = None
     clusters: Count = 0
+    duplicate_of: Text = ""
 
     def __post_init__(self) -> None:
         names = ("nearest", "quality", "novelty", "deficit", "gain", "threshold")

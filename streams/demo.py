@@ -13,6 +13,7 @@ from pathlib import Path
 
 import orjson
 
+from processors.diversity.calibration import space_on
 from processors.ingestion import Reading, Row
 from processors.reports.picture import draw
 from processors.reports.yields import ModelYield, by_model
@@ -89,7 +90,7 @@ async def _conclude(settings: Settings, view: View, client: KafkaClient) -> Resu
     config = export.configure(settings, "alpaca", "jsonl", metadata=True)
     await export.export(client, settings.prefix, results, config)
     picture = results / "picture.png"
-    await asyncio.to_thread(draw, decided, account.dead.total(), picture)
+    await asyncio.to_thread(_draw, settings, decided, account.dead.total(), picture)
     return Result(
         account=account,
         by_quality=_by_quality(decided),
@@ -98,6 +99,12 @@ async def _conclude(settings: Settings, view: View, client: KafkaClient) -> Resu
         seconds=view.elapsed_s,
         first_curated_s=view.first_curated_s or 0.0,
     )
+
+
+def _draw(settings: Settings, decided: list[Sample], dead: int, picture: Path) -> None:
+    from streams.stages.diversity import load_seeds
+
+    draw(decided, dead, space_on(load_seeds(settings.scoring.embedder, settings.cache)), picture)
 
 
 def _by_quality(decided: list[Sample]) -> dict[str, Counter[str]]:

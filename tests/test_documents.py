@@ -25,7 +25,7 @@ INLINE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 SUFFIXES = (".py", ".md", ".toml", ".txt", ".yml", ".json", "/")
 # Named in the documents, and written only when the program is used, or files of a model.
-ELSEWHERE = {settings.FILE, "model.onnx", "tokenizer.json"}
+ELSEWHERE = {settings.FILE, "model.onnx", "modules.json", "tokenizer.json"}
 RUN_DIR = re.compile(r"^(\.siftstream|journal|logs|state|llm|results)/")
 
 Invocation = list[str]

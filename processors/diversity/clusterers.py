@@ -1,13 +1,12 @@
 """The clusterers that the diversity stage can use, and their initial clusters."""
 
-import logging
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from processors.diversity.calibration import SeedVectors, calibrate
+from processors.diversity.calibration import Calibration, SeedVectors, calibrate, placed_in
 from processors.diversity.config import ClustererName, DiversityConfig
 from processors.diversity.dense_kmeans import DenseKMeans
 from processors.diversity.stream_kmeans import StreamKMeans
@@ -16,10 +15,11 @@ from processors.diversity.vectors import Vector
 _UNCALIBRATED = 0.55
 """Cosine distance for MiniLM, used if there is no library to calibrate on."""
 
+_UNCALIBRATED_NEAR = 0.90
+"""Cosine for MiniLM of a paraphrase."""
+
 _RIVER_RATE = 0.02
 """River's rate is constant; of 0.02, 0.1 and 0.5 the lowest gave the best clusters on CLINC150."""
-
-log = logging.getLogger(__name__)
 
 
 class Clusterer(Protocol):
@@ -89,9 +89,14 @@ class RiverClusters:
 
 
 def build(config: DiversityConfig, seeds: SeedVectors | None) -> Clusterer:
-    """Build the configured clusterer, with the skill library's clusters if there is a library."""
+    """Build the configured clusterer, with the skill library's clusters if there is a library.
+
+    Clusters are in the space of the seeds' calibration, if there are enough seeds for one.
+    """
+    fitted = calibrate(seeds) if seeds is not None else None
+    seeds = placed_in(fitted.space, seeds) if seeds is not None and fitted is not None else seeds
     vectors = seeds.vectors if seeds is not None and len(seeds.texts) else None
-    stream = StreamKMeans(config.max_clusters, new_cluster_distance(config, seeds), seeds=vectors)
+    stream = StreamKMeans(config.max_clusters, new_cluster_distance(config, fitted), seeds=vectors)
     if config.clusterer == "stream":
         return stream
     if not stream.n_centres:
@@ -101,14 +106,18 @@ def build(config: DiversityConfig, seeds: SeedVectors | None) -> Clusterer:
     return RiverClusters(kmeans)
 
 
-def new_cluster_distance(config: DiversityConfig, seeds: SeedVectors | None) -> float:
-    """Return the setting, or the distance calibrated on the skill library; log an unusual `near_duplicate`."""
-    found = calibrate(seeds) if seeds is not None else None
-    if found is not None and abs(found.near_duplicate - config.near_duplicate) > 0.05:
-        log.info("for this embedding model a near duplicate is at about %.2f", found.near_duplicate)
+def new_cluster_distance(config: DiversityConfig, fitted: Calibration | None) -> float:
+    """Return the setting, or the distance calibrated on the skill library, or that of MiniLM."""
     if config.new_cluster_distance is not None:
         return config.new_cluster_distance
-    return found.new_cluster_distance if found is not None else _UNCALIBRATED
+    return fitted.new_cluster_distance if fitted is not None else _UNCALIBRATED
+
+
+def near_duplicate(config: DiversityConfig, fitted: Calibration | None) -> float:
+    """Return the setting, or the cosine calibrated on the skill library, or that of MiniLM."""
+    if config.near_duplicate is not None:
+        return config.near_duplicate
+    return fitted.near_duplicate if fitted is not None else _UNCALIBRATED_NEAR
 
 
 def nearest(affinities: NDArray[Any], count: int) -> list[int]:

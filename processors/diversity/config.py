@@ -1,7 +1,8 @@
 """The settings of the diversity stage, in a module of their own so that reading the settings is fast."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from processors.bounds import AboveZero, AtLeastZero, Cosine, CosineDistance, Positive, Share, Weight
@@ -26,9 +27,10 @@ class DiversityConfig:
     """Share to keep of the samples that pass the gates, in (0, 1]. With half of them, a few hundred rows leave enough
     to train on, and the rejected half shows how the rule decides before you lower the rate. Large pools want 0.05-0.2.
     """
-    near_duplicate: Cosine = 0.90
-    """Cosine with a kept sample from which a sample is a near duplicate. For all-MiniLM-L6-v2: 0.95 the same sentence,
-    0.90 a paraphrase, 0.85 the same request in other words, 0.80 the same task on another subject.
+    near_duplicate: Cosine | None = None
+    """Cosine with any kept sample from which a sample is a near duplicate, if numbers, negations and words agree too.
+    If it is not set, it is calibrated on the skill library for the embedding model in use: about 0.90. Unrelated
+    requests have 0; 0.95 is the same sentence, 0.90 a paraphrase, 0.85 the same request in other words.
     """
     balance: Weight = 0.7
     """Weight b of quality; novelty has the weight 1 - b."""
@@ -52,13 +54,13 @@ class DiversityConfig:
     """The effective keep rate rises by 1 / feedback_samples for each sample kept too few, and falls for each too
     many."""
     ring_size: Positive = 32
-    """Number of kept vectors that are remembered per cluster."""
+    """Number of kept vectors per cluster against which novelty is measured."""
     neighbour_clusters: Positive = 3
     """A sample's nearest kept neighbour is searched in the rings of this many clusters, those nearest to it."""
     clusterer: ClustererName = "stream"
     """``stream`` opens clusters near its samples; ``river`` is River's own k-means from the library's clusters."""
-    max_clusters: Positive = 256
-    """The most clusters, at least 1. If all are in use, a new topic replaces the stalest."""
+    max_clusters: Annotated[int, Field(ge=1, le=4096)] = 256
+    """The most clusters. If all are in use, a new topic replaces the stalest."""
     new_cluster_distance: CosineDistance | None = None
     """Cosine distance (0 to 2) from every cluster at which a sample opens a new one; if it is not set, it is calibrated
     on the skill library for the embedding model in use.

@@ -4,14 +4,19 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from processors.diversity.clusterers import Clusterer, build, nearest
+from processors.diversity.calibration import Calibration
+from processors.diversity.clusterers import Clusterer, build, near_duplicate, nearest
 from processors.diversity.config import DiversityConfig
 from processors.diversity.fold_state import Arrays, Header, SnapshotError, pack, unpack
-from processors.diversity.gates import failed_gate
-from processors.diversity.kept import KeptRings
+from processors.diversity.gates import failed_gate, is_readable
+from processors.diversity.kept.copies import Request, request_of
+from processors.diversity.kept.index import KeptIndex
+from processors.diversity.kept.rings import KeptRings
+from processors.diversity.kept.store import Kept, KeptStore
 from processors.diversity.rules.base import Candidate, KeepRule
 from processors.diversity.rules.registry import make_rule
 from processors.diversity.seen import SeenIds
+from processors.diversity.space import Space, space_of
 from processors.diversity.vectors import Vector, norm
 from processors.embedding.vectors import vector_of
 from processors.errors import InvalidSample
@@ -31,9 +36,9 @@ class Diversity:
 
     If an earlier stage gave a sample up (`Sample.fault`), it is rejected with that reason: only this fold ends samples,
     so an id ends once even if stages repeat. Then come the gates, in this order: IFD undefined, code verification
-    failed, IFD of 1 or more, near duplicate of a kept sample. A sample that fails one is rejected and changes no
-    cluster, window or keep rate. All others are learnt by the clusters and judged by the rule; those kept are
-    remembered.
+    failed, IFD of 1 or more, near duplicate of any sample that was ever kept. A sample that fails one is rejected and
+    changes no cluster, window or keep rate. All others are learnt by the clusters and judged by the rule; those kept
+    are remembered.
 
     IFD values of different scorers (model weights, convention) are not compared: if the scorer changes, the rule's
     windows of IFD values are emptied at that sample. So two scorers that take turns make ranks poor, not wrong.
@@ -46,23 +51,30 @@ class Diversity:
         self,
         *,
         seen: SeenIds,
+        kept: KeptStore | None = None,
         config: DiversityConfig | None = None,
         clusters: Clusterer | None = None,
         rule: KeepRule | None = None,
+        fitted: Calibration | None = None,
     ) -> None:
-        """Start empty: `clusters` holds at most its seeds, `seen` is empty or of this fold, `rule` has judged no
-        sample.
+        """Start empty: `clusters` holds at most its seeds, `seen` and `kept` are empty or of this fold, `rule` has
+        judged no sample.
 
-        `clusters` and `rule` default to those that `config` names.
+        `clusters` and `rule` default to those that `config` names, `kept` to a store in memory. `fitted` is the
+        calibration of the embedding model: without it, vectors are compared as they come.
         """
         self._config = config or DiversityConfig()
         self._clusters = clusters if clusters is not None else build(self._config, None)
         self._rule = rule if rule is not None else make_rule(self._config, self._clusters.n_clusters)
-        self._kept = KeptRings(self._clusters.n_clusters, self._config.ring_size)
+        self._rings = KeptRings(self._clusters.n_clusters, self._config.ring_size)
         self._seen = seen
+        self._store = kept if kept is not None else KeptStore(":memory:")
+        self._space = fitted.space if fitted is not None else Space({})
+        self._near_duplicate = near_duplicate(self._config, fitted)
+        self._index = KeptIndex(self._store, self._space, self._near_duplicate)
         self._model = ""
         self._scorer = ""
-        self._params = {"keep_rate": self._config.keep_rate, "near_duplicate": self._config.near_duplicate}
+        self._params = {"keep_rate": self._config.keep_rate, "near_duplicate": self._near_duplicate}
         self.offset = -1
         self.decided_offset = -1
 
@@ -99,7 +111,7 @@ class Diversity:
         return vector if reason is None else reason
 
     def _vector(self, embedding: Embedding) -> Vector:
-        if self._model and embedding.model != self._model:
+        if self._model and self._model not in (embedding.model_hash, embedding.model):
             raise InvalidSample(
                 f"an embedding of {embedding.model}, but earlier decisions used {self._model}, and cosines between two "
                 "models mean nothing: embed with that model, or start diversity with an empty state"
@@ -117,19 +129,25 @@ class Diversity:
         assert score is not None  # _examine has checked all three
         assert score.ifd is not None
         assert embedding is not None
+        vector = self._space.place(vector, sample.language)
         affinities = self._clusters.affinities(vector)
         near = nearest(affinities, self._config.neighbour_clusters)
-        neighbour = self._kept.nearest(near, vector)
-        if neighbour is not None and neighbour >= self._config.near_duplicate:
-            return self._rejection("near_duplicate", offset, cluster=near[0], nearest=neighbour)
-        self._model = embedding.model
+        request = request_of(sample.prompt)
+        if copy := self._index.copy_of(request, vector, readable=is_readable(embedding)):
+            cluster = near[0] if near else None
+            return self._rejection(
+                "near_duplicate", offset, cluster=cluster, nearest=copy.cosine, duplicate_of=copy.sample_id
+            )
+        self._model = embedding.model_hash or embedding.model
         self._note_scorer(f"{score.model_hash} {score.convention}")
         cluster = self._learn(vector, affinities)
         clusters = self._clusters.n_centres
+        neighbour = self._rings.nearest(near, vector)
         candidate = Candidate(cluster=cluster, ifd=score.ifd, nearest=neighbour, clusters=clusters)
         verdict = self._rule.judge(candidate)
         if verdict.kept:
-            self._kept.add(cluster, vector)
+            self._rings.add(cluster, offset, vector)
+            self._index.add(_kept(sample, request, offset), vector)
         return Decision(
             outcome="curated" if verdict.kept else "rejected",
             reason=verdict.reason,
@@ -155,7 +173,7 @@ class Diversity:
         cluster = self._clusters.learn_predict(vector, affinities)
         if self._clusters.is_new(cluster):
             self._rule.forget(cluster)
-            self._kept.clear(cluster)
+            self._rings.clear(cluster)
         return cluster
 
     def _rejection(self, reason: str, offset: int, **found: Any) -> Decision:
@@ -178,17 +196,37 @@ class Diversity:
             "rule": self._rule.name,
             "clusterer": self._clusters.name,
             "n_clusters": self._clusters.n_clusters,
+            "kept": self._store.count,
         }
-        parts = {"clusters": self._clusters.state(), "rule": self._rule.state(), "kept": self._kept.state()}
+        parts = {
+            "clusters": self._clusters.state(),
+            "rule": self._rule.state(),
+            "kept": self._rings.state(),
+            "space": self._space.state(),
+        }
         return pack(header, parts)
+
+    def save_kept(self) -> None:
+        """Commit what was kept, so that a restart finds all of it up to a snapshot."""
+        self._index.save()
+
+    def relearn(self, model: str, offset: int, decided_offset: int) -> None:
+        """Begin after `offset` with all that `kept` holds, whose vectors are of the embedding model `model`.
+
+        Clusters and rings are learnt from the kept samples, in their order; the rule starts empty. For a fresh fold.
+        """
+        self._model, self.offset, self.decided_offset = model, offset, decided_offset
+        for at, vector in self._index.each():
+            self._rings.add(self._learn(vector, self._clusters.affinities(vector)), at, vector)
 
     def restore(self, raw: bytes) -> None:
         """Take over the state of a `snapshot`; this fold is fresh and was made with the same arguments.
 
-        Afterwards the caller has `seen` forget decisions after `offset` and repeats the inputs after `offset`. A
-        snapshot of version 1, or of fewer clusters than now, is accepted; if it has another rule, the rule starts
-        empty, and clusters and kept vectors continue. Raises SnapshotError if the bytes are broken, of an unknown
-        version, of more clusters or of the other clusterer; then discard this fold.
+        Before, the caller has `seen` and `kept` forget what came after the snapshot's `facts_of`, and refills them if
+        they hold less. Afterwards it repeats the inputs after `offset`. A snapshot of an earlier version, or of fewer
+        clusters than now, is accepted; if it has another rule, the rule starts empty, and clusters and kept vectors
+        continue. Raises SnapshotError if the bytes are broken, of an unknown version, of more clusters or of the other
+        clusterer; then discard this fold.
         """
         try:
             self._load(*unpack(raw))
@@ -202,8 +240,38 @@ class Diversity:
         self.offset, self.decided_offset = int(header["offset"]), int(header["decided_offset"])
         self._model, self._scorer = header["model"], header["scorer"]
         self._clusters.load(parts["clusters"])
-        self._kept.load(parts["kept"])
+        self._space = space_of(parts.get("space", {}))
+        self._index = KeptIndex(self._store, self._space, self._near_duplicate)
+        self._load_rings(parts["kept"])
         if header["rule"] == self._rule.name:
             self._rule.load(parts["rule"])
         else:
             log.warning("the rule was %s and is %s now: it starts empty", header["rule"], self._rule.name)
+
+    def _load_rings(self, state: Arrays) -> None:
+        if "offsets" in state:
+            self._rings.load(state, self._index.vectors_at, self._store.holds)
+            return
+        # Versions 1 and 2 had vectors and no offsets: each kept sample goes to the cluster that is nearest now.
+        for offset, vector in self._index.each():
+            self._rings.add(int(self._clusters.affinities(vector).argmax()), offset, vector)
+
+
+def _kept(sample: Sample, request: Request, offset: int) -> Kept:
+    assert sample.embedding is not None  # it was judged by it
+    return Kept(
+        offset=offset,
+        sample_id=sample.sample_id,
+        request=request.key,
+        turn=request.turn,
+        context=request.context,
+        language=sample.language,
+        vector=sample.embedding.raw(),
+    )
+
+
+def kept_of(sample: Sample) -> Kept | None:
+    """Return what the store keeps of a decided sample, or None if it was rejected or lacks its embedding."""
+    if sample.decision is None or sample.decision.outcome != "curated" or sample.embedding is None:
+        return None
+    return _kept(sample, request_of(sample.prompt), sample.decision.input_offset)

@@ -4,12 +4,13 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-_FORMAT, _VERSION = "siftstream diversity", 2
+_FORMAT, _VERSION = "siftstream diversity", 3
 
 Header = dict[str, Any]
 Arrays = dict[str, NDArray[Any]]
@@ -34,7 +35,7 @@ def unpack(raw: bytes) -> tuple[Header, dict[str, Arrays]]:
     """
     arrays = _read(raw)
     header = json.loads(arrays.pop("header").tobytes())
-    if header["format"] != _FORMAT or header["version"] not in (1, _VERSION):
+    if header["format"] != _FORMAT or header["version"] not in range(1, _VERSION + 1):
         raise ValueError(f"format {header['format']!r}, version {header['version']!r}")
     parts: dict[str, Arrays] = {}
     for name, array in arrays.items():
@@ -43,8 +44,32 @@ def unpack(raw: bytes) -> tuple[Header, dict[str, Arrays]]:
     return _ADDED_SINCE_1 | header, parts
 
 
-# Defaults for a snapshot of version 1: there was one rule, one clusterer, and no memory of the scorer.
-_ADDED_SINCE_1: Header = {"rule": "streaming_gain", "clusterer": "stream", "scorer": ""}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """The demands of a snapshot on the files beside it.
+
+    The last offset folded in, the last decided, the embedding model, and the number of samples kept up to there, None
+    in a snapshot of an earlier version.
+    """
+
+    offset: int
+    decided_offset: int
+    model: str
+    kept: int | None
+
+
+def facts_of(raw: bytes) -> Facts:
+    """Return the facts of a snapshot. Raises SnapshotError if the bytes are none."""
+    try:
+        header, _ = unpack(raw)
+        return Facts(**{each.name: header[each.name] for each in fields(Facts)})
+    except (KeyError, TypeError, ValueError) as error:
+        raise SnapshotError(f"not a snapshot of the diversity stage: {error}") from None
+
+
+# Defaults for older snapshots. In version 1 there was one rule, one clusterer, and no memory of the scorer; before
+# version 3, nobody counted what was kept.
+_ADDED_SINCE_1: Header = {"rule": "streaming_gain", "clusterer": "stream", "scorer": "", "kept": None}
 
 
 def _read(raw: bytes) -> Arrays:

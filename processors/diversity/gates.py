@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from processors.errors import InvalidSample
-from schemas import Score, Verification
+from schemas import Embedding, Score, Verification
 
 REASONS: Mapping[str, str] = {
     "empty_answer": "the answer has no text",
@@ -20,6 +20,12 @@ REASONS: Mapping[str, str] = {
 """Every reason that a decision can carry. The words are stable, because they are counted, charted and searched for."""
 
 _UNDEFINED = ("empty_answer", "one_token_answer", "prompt_too_long", "nan")
+_MOST_UNKNOWN = 0.2
+
+
+def is_readable(embedding: Embedding) -> bool:
+    """Return whether the embedder knows four fifths of the text's tokens: otherwise its vector says little."""
+    return embedding.unknown <= _MOST_UNKNOWN
 
 
 def failed_gate(score: Score, verification: Verification | None) -> str | None:

@@ -1,20 +1,14 @@
 """The ids of decided samples: an exact set on disk, so that its memory stays flat."""
 
 import re
-import sqlite3
 from pathlib import Path
 
-from processors.durable_files import is_broken, move_aside
+from processors.diversity.cache_file import open_cache
 
 _APPLICATION = 0x53494654  # "SIFT"; SQLite's mark for "this file belongs to this program"
 _OUR_ID = re.compile("[0-9a-f]{32}")
 _BATCH = 1000
-_SCHEMA = f"""
-    BEGIN;
-    CREATE TABLE seen (id BLOB PRIMARY KEY, "offset" INTEGER NOT NULL) WITHOUT ROWID;
-    PRAGMA application_id = {_APPLICATION};
-    COMMIT;
-"""
+_SCHEMA = 'CREATE TABLE seen (id BLOB PRIMARY KEY, "offset" INTEGER NOT NULL) WITHOUT ROWID'
 
 
 class SeenIds:
@@ -38,7 +32,7 @@ class SeenIds:
 
         Raises sqlite3.OperationalError if the file cannot be opened or another process is writing to it.
         """
-        self._db = _open(path)
+        self._db = open_cache(path, _APPLICATION, _SCHEMA)
         self._pending = 0
         self._last = self._read_last()
 
@@ -91,33 +85,3 @@ class SeenIds:
 def _key(sample_id: str) -> bytes | str:
     """Return our own ids as their 16 bytes, any other id as its text: for SQLite a BLOB never equals a TEXT."""
     return bytes.fromhex(sample_id) if _OUR_ID.fullmatch(sample_id) else sample_id
-
-
-def _open(path: Path | str) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    if not _is_sound(db):
-        db.close()
-        move_aside(Path(path))
-        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    if not _tables(db):
-        db.executescript(_SCHEMA)
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = OFF")
-    return db
-
-
-def _is_sound(db: sqlite3.Connection) -> bool:
-    """Return whether the file is empty, or ours and whole. Changes nothing: it may belong to another program."""
-    try:
-        (application,) = db.execute("PRAGMA application_id").fetchone()
-        (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
-        return bool(verdict == "ok" and application == (_APPLICATION if _tables(db) else 0))
-    except sqlite3.DatabaseError as error:
-        if not is_broken(error):
-            raise
-        return False
-
-
-def _tables(db: sqlite3.Connection) -> int:
-    (tables,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    return int(tables)

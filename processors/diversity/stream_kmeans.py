@@ -58,7 +58,7 @@ class StreamKMeans(cluster.KMeans):  # type: ignore[misc]
         new_centre_distance: float = 0.55,
         min_rate: float = 0.01,
         decay: float = 0.9998,
-        stale_share: float = 0.05,
+        stale_share: float = 0.4,
         seeds: Vector | None = None,
     ) -> None:
         if n_clusters < 1:

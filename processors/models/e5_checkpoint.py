@@ -74,7 +74,7 @@ class Reader:
 def convert(source: Path, folder: Path) -> None:
     """Write the model of the file `source` into `folder`, which must exist. Raises ValueError for another file.
 
-    Weights are written as float16. Their rounding, 2**-11 of a weight, moves no vector by more than 2e-5 in cosine.
+    Weights are written as float16. Their rounding, 2**-11 of a weight, is small beside that of four bits.
     """
     reader = Reader(source.read_bytes())
     sizes = read_sizes(reader)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from processors.diversity.calibration import SeedVectors
+from processors.diversity.space import Space
 from processors.diversity.vectors import Vector, dots, norm
 from processors.embedding.vectors import vector_of
 from processors.reports.vendi import SecondMoment, effective_clusters
@@ -60,9 +61,14 @@ class ClusterRow:
 
 
 class Coverage:
-    """Counts decided samples, in any order; its memory does not grow with their number."""
+    """Counts decided samples, in any order; its memory does not grow with their number.
 
-    def __init__(self) -> None:
+    Directions and variety are measured in `space`, that of the calibration, in which the fold compares too: as they
+    come, most models' vectors share one direction, and every figure would be about that.
+    """
+
+    def __init__(self, space: Space) -> None:
+        self._space = space
         self.clusters: dict[int, Cluster] = {}
         self.rejected: Counter[str] = Counter()
         self.curated = 0
@@ -78,7 +84,7 @@ class Coverage:
         if not kept:
             self.rejected[decision.reason] += 1
         if decision.cluster is not None and sample.embedding is not None:
-            vector = vector_of(sample.embedding)
+            vector = self._space.place(vector_of(sample.embedding), sample.language)
             self.clusters.setdefault(decision.cluster, Cluster()).add(sample, vector, kept)
             if kept:
                 self._moment.add(vector)
@@ -103,7 +109,9 @@ class Coverage:
         }
 
     def table(self, seeds: SeedVectors | None) -> list[ClusterRow]:
-        """Return one row per cluster, most arrivals first; labels come from the `seeds` nearest to it."""
+        """Return one row per cluster, most arrivals first; labels come from the nearest `seeds`, which are in the same
+        space.
+        """
         order = sorted(self.clusters.items(), key=lambda item: (-item[1].arrivals, item[0]))
         return [
             ClusterRow(
@@ -121,6 +129,7 @@ class Coverage:
 def label(direction: Vector, seeds: SeedVectors) -> str:
     """Name the task types of the seeds nearest to `direction`, the most frequent first: ``explanation, planning``.
 
+    Both are in the same space.
     Empty if `direction` comes from another embedding model than the seeds.
     """
     if seeds.vectors.shape[1] != len(direction) or norm(direction) == 0.0:

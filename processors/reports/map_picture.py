@@ -18,7 +18,10 @@ _EDGE = 1.05  # the library is in [-1, 1]; clusters unlike all of its task types
 
 
 def draw_map(coverage: Coverage, seeds: SeedVectors, path: Path) -> None:
-    """Draw the clusters among the skill library's task types to a PNG at `path`."""
+    """Draw the clusters among the skill library's task types to a PNG at `path`.
+
+    The `seeds` are in the space of the coverage.
+    """
     import matplotlib as mpl
 
     mpl.use("Agg")

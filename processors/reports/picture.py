@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from processors.diversity.space import Space
 from processors.embedding.vectors import vector_of
 from schemas import Sample
 
 CURATED, REJECTED = "#1b7f5c", "#c9c4bb"
 
 
-def draw(samples: Sequence[Sample], dead: int, path: Path) -> None:
-    """Draw the decided `samples` (and the number of dead letters) to a PNG at `path`."""
+def draw(samples: Sequence[Sample], dead: int, space: Space, path: Path) -> None:
+    """Draw the decided `samples`, their places in `space`, and the number of dead letters to a PNG at `path`."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -24,7 +25,7 @@ def draw(samples: Sequence[Sample], dead: int, path: Path) -> None:
     figure, (ends, spread, places) = plt.subplots(1, 3, figsize=(15, 4.6), layout="constrained")
     _draw_ends(ends, samples, dead)
     _draw_spread(spread, samples)
-    _draw_places(places, samples)
+    _draw_places(places, samples, space)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
     plt.close(figure)
@@ -58,10 +59,10 @@ def _draw_spread(axes: Any, samples: Sequence[Sample]) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _draw_places(axes: Any, samples: Sequence[Sample]) -> None:
+def _draw_places(axes: Any, samples: Sequence[Sample], space: Space) -> None:
     placed = [s for s in samples if s.embedding]
     if len(placed) >= 2:
-        points = _plane(np.stack([vector_of(s.embedding) for s in placed if s.embedding]))
+        points = _plane(np.stack([space.place(vector_of(s.embedding), s.language) for s in placed if s.embedding]))
         for keep, colour, label in ((False, REJECTED, "rejected"), (True, CURATED, "curated")):
             chosen = points[[_kept(s) is keep for s in placed]]
             axes.scatter(chosen[:, 0], chosen[:, 1], s=18, color=colour, label=label)
@@ -71,9 +72,9 @@ def _draw_places(axes: Any, samples: Sequence[Sample]) -> None:
     axes.set_yticks([])
 
 
-def _plane(vectors: NDArray[np.float16]) -> NDArray[np.float32]:
+def _plane(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Project the vectors (N, D) on their first two principal components, (N, 2)."""
-    centred = vectors.astype(np.float32) - vectors.astype(np.float32).mean(axis=0)
+    centred = vectors - vectors.mean(axis=0)
     _, _, axes = np.linalg.svd(centred, full_matrices=False)
     plane: NDArray[np.float32] = centred @ axes[:2].T
     return plane

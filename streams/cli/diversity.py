@@ -8,17 +8,17 @@ from pathlib import Path
 
 import click
 
-from processors.diversity.calibration import SeedVectors, calibrate
+from processors.diversity.calibration import SeedVectors
 from processors.models.files import ModelMissing
-from processors.reports.coverage import ClusterRow, Coverage
 from streams.cli.common import command, json_option, open_run_to_read
+from streams.cli.diversity_tables import show_report
 from streams.cli.options import Group, Options
-from streams.cli.output import clipped, console, errors, show_json, table
-from streams.kafka import KafkaClient
+from streams.cli.output import console, errors, say, show_json
+from streams.inspection import diversity_report as report_module
+from streams.processes.on_demand import broker_here
+from streams.rundir import RunDir
 from streams.settings import Settings
-from streams.topics.reading import decided
-
-_SHOWN = 30
+from streams.stages.embedding import Embedding
 
 
 @click.group(cls=Group)
@@ -32,27 +32,22 @@ def diversity() -> None:
 @click.pass_obj
 @command
 async def report(options: Options, as_json: bool, picture: Path | None) -> None:
-    """Show the clusters, the share kept of each, and the variety.
+    """Show clusters, languages and variety, and the near duplicates missed.
 
-    Reads `curated` and `rejected`.
+    The recall of the near-duplicate gate is measured by an exact search: samples that the gate let through, 2,000 at
+    most, are drawn at random and compared with every sample kept before. Reads `rejected` once and `curated` twice.
     """
     async with open_run_to_read(options) as run:
-        with errors.status("reading the topics"):
-            coverage = await _decisions(run.client, run.prefix)
         seeds = await asyncio.to_thread(_seeds, run.settings)
+        embedding = Embedding(run.settings.scoring.embedder, run.settings.cache)
+        with errors.status("reading the topics"):
+            found = await report_module.take(run.client, run.prefix, run.settings.diversity, embedding, seeds)
     if picture is not None:
-        await asyncio.to_thread(_draw, coverage, seeds, picture)
-    rows, scale = coverage.table(seeds), calibrate(seeds)
-    fitting = (
-        {} if scale is None else {name: getattr(scale, name) for name in ("new_cluster_distance", "near_duplicate")}
-    )
+        await asyncio.to_thread(_draw, found, picture)
     if as_json:
-        show_json(coverage.summary() | {"calibrated": fitting, "table": [asdict(row) for row in rows]})
+        show_json(found.data())
         return
-    _show(coverage, rows)
-    if fitting:
-        found = ", ".join(f"{name} {value:.2f}" for name, value in fitting.items())
-        console.print(f"for this embedding model the skill library suggests {found}")
+    show_report(found)
     if picture is not None:
         console.print(f"the map is in {picture}")
 
@@ -66,36 +61,10 @@ def _seeds(settings: Settings) -> SeedVectors:
         raise click.ClickException(str(error)) from None
 
 
-async def _decisions(client: KafkaClient, prefix: str) -> Coverage:
-    """Count in everything that stands in `rejected` and `curated`."""
-    coverage = Coverage()
-    async for sample in decided(client, prefix):
-        coverage.add(sample)
-    return coverage
-
-
-def _draw(coverage: Coverage, seeds: SeedVectors, picture: Path) -> None:
+def _draw(found: report_module.DiversityReport, picture: Path) -> None:
     from processors.reports.map_picture import draw_map
 
-    draw_map(coverage, seeds, picture)
-
-
-def _show(coverage: Coverage, rows: list[ClusterRow]) -> None:
-    shown = table("Clusters", "#no.", "like", "#arrived", "#kept", "#mean IFD", "example")
-    for row in rows[:_SHOWN]:
-        ifd = "" if row.mean_ifd is None else f"{row.mean_ifd:.3f}"
-        shown.add_row(str(row.cluster), row.label, str(row.arrivals), str(row.kept), ifd, clipped(row.example, 60))
-    console.print(shown)
-    if len(rows) > _SHOWN:
-        console.print(f"and {len(rows) - _SHOWN} smaller ones (all with --json)")
-    summary = coverage.summary()
-    console.print()
-    console.print(f"decided {summary['decided']}, curated {summary['curated']}")
-    for reason, count in summary["rejected"].items():
-        console.print(f"rejected {count:>6}  {reason}", markup=False)
-    console.print(f"near-duplicate rate    {summary['near_duplicate_rate']:.1%}")
-    console.print(f"effective clusters     {summary['effective_clusters']:.1f} of {summary['clusters']}")
-    console.print(f"Vendi score            {summary['vendi']:.1f}")
+    draw_map(found.coverage, found.seeds, picture)
 
 
 @diversity.command()
@@ -113,8 +82,9 @@ async def replay(options: Options, from_offset: int, as_json: bool) -> None:
 
     async with open_run_to_read(options) as run:
         seeds = await asyncio.to_thread(_seeds, run.settings)
+        embedding = Embedding(run.settings.scoring.embedder, run.settings.cache)
         with tempfile.TemporaryDirectory() as scratch, errors.status("deciding again"):
-            result = await decide_again(run.client, run.settings, seeds, from_offset, Path(scratch))
+            result = await decide_again(run.client, run.settings, seeds, embedding, from_offset, Path(scratch))
     if as_json:
         show_json(asdict(result) | {"exact": result.exact})
     else:
@@ -130,3 +100,28 @@ async def replay(options: Options, from_offset: int, as_json: bool) -> None:
             if offsets:
                 console.print(f"{len(offsets)} {name}", style="bold red")
     sys.exit(0 if result.exact else 1)
+
+
+@diversity.command()
+@click.pass_obj
+@command
+async def rebuild(options: Options) -> None:
+    """Go on with another embedding model.
+
+    After a change of scoring.embedder, `up` refuses to start, because vectors of two models cannot be compared. This
+    embeds the curated samples with the new model, learns the clusters again and writes a snapshot. No decision changes;
+    the keep rule starts empty. If it is interrupted, run it again: it goes on where it was.
+    """
+    from streams.stages.diversity import rebuilt
+
+    settings = options.settings()
+    async with broker_here(settings, options.arguments(), say) as connection:
+        directory = RunDir(settings.dir).state("diversity", 0)
+        with errors.status("reading what was decided") as status:
+            result = await rebuilt(
+                settings, connection, directory, lambda read: status.update(f"{read:,} curated samples embedded")
+            )
+    console.print(
+        f"{result.kept:,} kept samples, {result.embedded:,} of them embedded now by {settings.scoring.embedder}"
+    )
+    console.print(f"the diversity stage goes on at offset {result.next} of `scored`: start it with `siftstream up`")

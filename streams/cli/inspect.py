@@ -84,28 +84,37 @@ async def trace(options: Options, sample_id: str, as_json: bool) -> None:
         raise click.BadParameter("give at least 4 characters of the id", param_hint="SAMPLE_ID")
     async with open_run_to_read(options) as run:
         stations = await trace_module.trace(run.client, run.prefix, sample_id)
+        last = next((s.sample for s in reversed(stations) if s.sample), None)
+        repeated = _repeated(last)
+        kept = await trace_module.kept(run.client, run.prefix, repeated) if repeated and not as_json else None
     if as_json:
         show_json([station.data() for station in stations])
     elif stations:
-        _tell(stations)
+        _tell(stations, last, kept)
     if not stations:
         errors.print(f"no record carries an id that begins with {sample_id}", style="red")
         sys.exit(1)
 
 
-def _tell(stations: list[trace_module.Station]) -> None:
-    last = next((s.sample for s in reversed(stations) if s.sample), None)
+def _repeated(sample: Sample | None) -> str:
+    """Return the id of the kept sample that `sample` repeats, or nothing."""
+    return sample.decision.duplicate_of if sample and sample.decision else ""
+
+
+def _tell(stations: list[trace_module.Station], last: Sample | None, kept: Sample | None) -> None:
     if last:
-        _tell_sample(last)
+        _tell_sample(last, kept)
     shown = table("Records", "at (UTC)", "topic", "#partition", "#offset", "what happened")
     for station in stations:
         shown.add_row(station.at, station.topic, str(station.partition), str(station.offset), _what(station))
     console.print(shown)
 
 
-def _tell_sample(sample: Sample) -> None:
+def _tell_sample(sample: Sample, kept: Sample | None) -> None:
     console.print(f"[bold]{sample.sample_id}[/bold]  {sample.task_type} {sample.language}")
     console.print(f"asks     {clipped(sample.prompt.text(), 200)!r}", markup=False)
+    if kept:
+        console.print(f"like     {clipped(kept.prompt.text(), 200)!r}", markup=False)
     if sample.answer:
         console.print(f"answer   {clipped(sample.answer.text, 200)!r}", markup=False)
     for step in sample.lineage:
@@ -120,7 +129,8 @@ def _what(station: trace_module.Station) -> str:
     sample: Any = station.sample
     if sample.decision:
         gain = "" if sample.decision.gain is None else f", gain {sample.decision.gain:.3f}"
-        return f"{sample.decision.outcome}: {sample.decision.reason}{gain}"
+        copied = sample.decision.duplicate_of
+        return f"{sample.decision.outcome}: {sample.decision.reason}{gain}{f' of {copied}' if copied else ''}"
     if sample.score:
         return "IFD undefined" if sample.score.ifd is None else f"IFD {sample.score.ifd:.3f}"
     return "arrived" + (" with an answer" if sample.answer else "")

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from processors.diversity.calibration import SeedVectors
-from processors.diversity.fold import Diversity
-from processors.diversity.fold_state import SnapshotError
+from processors.diversity.fold import Diversity, kept_of
+from processors.diversity.fold_state import SnapshotError, facts_of
+from processors.diversity.kept.store import KeptStore
 from processors.diversity.seen import SeenIds
 from processors.errors import InvalidSample
 from schemas import Sample, encode
@@ -18,7 +19,8 @@ from streams.errors import StreamsError
 from streams.kafka import KafkaClient, Record
 from streams.settings import Settings
 from streams.stages.diversity import fresh_fold
-from streams.stages.snapshots import NotASnapshot, Snapshot, snapshots
+from streams.stages.embedding import Embedding
+from streams.stages.snapshots import snapshots
 from streams.topics.reading import decided, sample_of, span
 from streams.topics.table import partitions_of
 
@@ -55,7 +57,12 @@ Standing = dict[int, tuple[str, bytes]]
 
 
 async def replay(
-    client: KafkaClient, settings: Settings, seeds: SeedVectors | None, from_offset: int, scratch: Path
+    client: KafkaClient,
+    settings: Settings,
+    seeds: SeedVectors | None,
+    embedding: Embedding,
+    from_offset: int,
+    scratch: Path,
 ) -> Replay:
     """Repeat the fold over `scored` and compare the decisions from `from_offset` on. `scratch` is an empty folder.
 
@@ -63,9 +70,9 @@ async def replay(
     if there is none. Raises CannotReplay if there is no such snapshot and the first records are gone.
     """
     prefix = settings.prefix
-    seen = SeenIds(scratch / "seen.sqlite")
+    files = _Files(SeenIds(scratch / "seen.sqlite"), KeptStore(scratch / "kept.sqlite"), embedding)
     try:
-        fold, begin = await _begin(client, settings, seeds, seen, from_offset)
+        fold, begin, standing = await _begin(client, settings, seeds, from_offset, files)
         (tp,) = partitions_of(prefix, "scored")
         first, last = await span(client, tp)
         if begin < first:
@@ -73,53 +80,82 @@ async def replay(
                 f"no usable snapshot at or before offset {from_offset}, and `scored` now begins at offset {first}: "
                 f"replay from a later offset"
             )
-        standing = await _standing(client, prefix, begin, from_offset, seen)
         result = Replay(begun_at=begin, end=min(last, max(standing, default=-1) + 1))
         async for record in client.read(tp, begin, result.end):
-            _compare(result, standing, _decide(fold, record), record.offset, from_offset)
+            _compare(result, standing, _decide(fold, record, embedding), record.offset, from_offset)
     finally:
-        seen.close()
+        files.close()
     result.strange += [(offset, sample_id) for offset, (sample_id, _) in sorted(standing.items())]
     return result
 
 
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """The files of the fold, in the scratch folder, and the embedding model that their vectors are of."""
+
+    seen: SeenIds
+    kept: KeptStore
+    embedding: Embedding
+
+    def add(self, sample: Sample, offset: int) -> None:
+        """Note a sample that was decided before the replay begins."""
+        self.seen.add(sample.sample_id, offset)
+        (fitting,) = self.embedding.fitting([sample])
+        if kept := kept_of(fitting):
+            self.kept.add(kept)
+
+    def clear(self) -> None:
+        self.seen.clear()
+        self.kept.clear()
+
+    def close(self) -> None:
+        self.seen.close()
+        self.kept.close()
+
+
 async def _begin(
-    client: KafkaClient, settings: Settings, seeds: SeedVectors | None, seen: SeenIds, from_offset: int
-) -> tuple[Diversity, int]:
-    """Return the fold at the newest snapshot not beyond `from_offset`, or an empty fold, and its next offset."""
-    best, begin = fresh_fold(settings.diversity, seen, seeds), 0
-    async for value in snapshots(client, settings.prefix):
-        fold = fresh_fold(settings.diversity, seen, seeds)
+    client: KafkaClient, settings: Settings, seeds: SeedVectors | None, from_offset: int, files: _Files
+) -> tuple[Diversity, int, Standing]:
+    """Return the fold at the newest usable snapshot not beyond `from_offset`, or an empty fold; its next offset; and
+    the decisions to compare with.
+    """
+    async for snapshot in snapshots(client, settings.prefix):
+        if snapshot.next > from_offset:
+            continue
         try:
-            snapshot = Snapshot.decode(value)
-            if begin < snapshot.next <= from_offset:
-                fold.restore(snapshot.state)
-                best, begin = fold, snapshot.next
-        except (NotASnapshot, SnapshotError) as error:
+            facts_of(snapshot.state)
+            standing = await _standing(client, settings.prefix, snapshot.next, from_offset, files)
+            fold = fresh_fold(settings.diversity, files.seen, files.kept, seeds)
+            fold.restore(snapshot.state)
+            return fold, snapshot.next, standing
+        except SnapshotError as error:
             log.warning("a snapshot cannot be used and is skipped: %s", error)
-    return best, begin
+    standing = await _standing(client, settings.prefix, 0, from_offset, files)
+    return fresh_fold(settings.diversity, files.seen, files.kept, seeds), 0, standing
 
 
-async def _standing(client: KafkaClient, prefix: str, begin: int, from_offset: int, seen: SeenIds) -> Standing:
-    """Read the sinks; add samples decided before `begin` to `seen`, and return decisions from `from_offset` on."""
+async def _standing(client: KafkaClient, prefix: str, begin: int, from_offset: int, files: _Files) -> Standing:
+    """Read the sinks; note samples decided before `begin` in the files, and return decisions from `from_offset` on."""
+    files.clear()
     standing: Standing = {}
     async for sample in decided(client, prefix):
         if sample.decision is None:
             continue  # not a record of ours; the ledger reports it
         offset = sample.decision.input_offset
         if offset < begin:
-            seen.add(sample.sample_id, offset)
+            files.add(sample, offset)
         elif offset >= from_offset:
             standing[offset] = (sample.sample_id, _digest(sample))
     return standing
 
 
-def _decide(fold: Diversity, record: Record) -> Sample | None:
+def _decide(fold: Diversity, record: Record, embedding: Embedding) -> Sample | None:
     sample = sample_of(record)
     if sample is None:
         return None  # a dead letter
+    (fitting,) = embedding.fitting([sample])
     try:
-        return fold.decide(sample, record.offset)
+        return fold.decide(fitting, record.offset)
     except InvalidSample:
         return None
 

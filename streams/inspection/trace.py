@@ -47,6 +47,14 @@ async def trace(client: KafkaClient, prefix: str, sample_id: str) -> list[Statio
     return [station for _, station in sorted(found, key=lambda pair: pair[0])]
 
 
+async def kept(client: KafkaClient, prefix: str, sample_id: str) -> Sample | None:
+    """Return the curated sample with exactly this id, or None. Decodes no other."""
+    async for _, record in records(client, prefix, "curated"):
+        if record.key == sample_id.encode():
+            return sample_of(record)
+    return None
+
+
 def _identity(station: Station) -> str:
     if station.letter:
         return station.letter.identity

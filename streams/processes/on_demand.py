@@ -39,6 +39,20 @@ async def run_on_demand(
 
 
 @asynccontextmanager
+async def broker_here(settings: Settings, arguments: list[str], say: Say) -> AsyncIterator[Connection]:
+    """Yield the broker of the settings or of their directory, and of no other run; if there is none, start it.
+
+    A broker that is started keeps the directory's journal until the end of the block.
+    """
+    here = RunDir(settings.dir).announced(settings.broker.password.get_secret_value())
+    if settings.broker.bootstrap or here:
+        yield here or settings.broker.connection()
+        return
+    async with running(settings, arguments, asyncio.Event(), say, stages=(), models=False) as connection:
+        yield connection
+
+
+@asynccontextmanager
 async def models_on_demand(settings: Settings) -> AsyncIterator[LanguageModels]:
     """Yield the models of the settings; if none answers, serve the local model until the end of the block."""
     with ExitStack() as stack:

@@ -23,6 +23,8 @@ from streams.processes.child_process import Child, Say
 from streams.rundir import RunDir
 from streams.settings import Settings
 from streams.stages.base import Stage
+from streams.stages.embedding import Embedding
+from streams.stages.recovery import require_embedder
 from streams.topics import admin
 from streams.topics.table import TOPICS, partitions_of
 from streams.topology import STAGES
@@ -36,11 +38,17 @@ class Supervisor:
     No broker is started if the settings name a Kafka, and no local model if they name an endpoint. `arguments` are the
     command line options that every child gets; `say` prints a line for the person at the terminal. `workers` is the
     number of processes per stage; stages with a single writer run one. If `stages` is empty, only broker and model run,
-    for other commands to use.
+    for other commands to use; without `models`, the broker alone.
     """
 
     def __init__(
-        self, settings: Settings, arguments: Sequence[str], say: Say, stages: Sequence[Stage] = STAGES, workers: int = 1
+        self,
+        settings: Settings,
+        arguments: Sequence[str],
+        say: Say,
+        stages: Sequence[Stage] = STAGES,
+        workers: int = 1,
+        models: bool = True,
     ) -> None:
         self.settings = settings
         self.directory = RunDir(settings.dir)
@@ -55,7 +63,7 @@ class Supervisor:
             self.children.append(self._child("synthesis-0", "synthesize", "--continuous"))
         self.model: Child | None = None
         asked = not stages or settings.synthesis.continuous or any(stage.asks_models for stage in stages)
-        if asked and not settings.llm.url and not settings.endpoints:
+        if models and asked and not settings.llm.url and not settings.endpoints:
             port = free_port()
             self.directory.announce_model(local_url(port))  # the workers may need the URL before the model listens
             self.model = self._child("local-model", "llm", "serve", f"--port={port}")
@@ -81,6 +89,7 @@ class Supervisor:
 
     async def _run_once(self, stop: asyncio.Event, ready: Callable[[Connection], None]) -> None:
         async with self._broker() as (connection, journal):
+            await self._check(connection)
             self.directory.announce(connection)
             try:
                 async with self._workers():
@@ -88,6 +97,13 @@ class Supervisor:
                     await _first(stop.wait(), *journal)
             finally:
                 self.directory.retract()
+
+    async def _check(self, connection: Connection) -> None:
+        """Raise EmbedderChanged before anything is started: a worker would only be restarted again and again."""
+        if any(child.name.startswith("diversity") for child in self.children):
+            embedding = await asyncio.to_thread(Embedding, self.settings.scoring.embedder, self.settings.cache)
+            async with KafkaClient(connection) as client:
+                await require_embedder(client, self.settings.prefix, embedding)
 
     @asynccontextmanager
     async def _workers(self) -> AsyncIterator[None]:
@@ -156,11 +172,16 @@ def journal_of(directory: RunDir, prefix: str) -> Journal:
 
 @asynccontextmanager
 async def running(
-    settings: Settings, arguments: list[str], stop: asyncio.Event, say: Say, stages: Sequence[Stage] = STAGES
+    settings: Settings,
+    arguments: list[str],
+    stop: asyncio.Event,
+    say: Say,
+    stages: Sequence[Stage] = STAGES,
+    models: bool = True,
 ) -> AsyncIterator[Connection]:
     """Run the stages in the background; yield their broker, and stop them at the end of the block."""
     ready: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
-    supervisor = Supervisor(settings, arguments, say, stages)
+    supervisor = Supervisor(settings, arguments, say, stages, models=models)
     task = asyncio.create_task(supervisor.run(stop, lambda c: None if ready.done() else ready.set_result(c)))
     try:
         await asyncio.wait((task, asyncio.ensure_future(ready)), return_when=asyncio.FIRST_COMPLETED)

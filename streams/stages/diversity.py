@@ -10,15 +10,15 @@ Then it resumes the fold at the snapshot's offset. Decisions repeat bit by bit; 
 import asyncio
 import logging
 import time
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
-from processors.diversity.calibration import SeedVectors, embed_seeds
+from processors.diversity.calibration import SeedVectors, calibrate, embed_seeds
 from processors.diversity.clusterers import build
 from processors.diversity.config import DiversityConfig
 from processors.diversity.fold import Diversity
-from processors.diversity.fold_state import SnapshotError
+from processors.diversity.kept.store import KeptStore
 from processors.diversity.seen import SeenIds
 from processors.embedding.stored import stored_vectors
 from processors.errors import InvalidSample
@@ -28,15 +28,19 @@ from schemas import Sample
 from streams.delivery.config import BatchLimits
 from streams.delivery.microbatch import BatchWork
 from streams.delivery.outcomes import Output
-from streams.delivery.producer import OutgoingRecord
+from streams.delivery.producer import OutgoingRecord, open_sender
 from streams.errors import StreamsError
-from streams.kafka import TP, KafkaClient
+from streams.kafka import KafkaClient
+from streams.kafka.connection import Connection
+from streams.settings import Settings
 from streams.stages.base import Context, Stage
-from streams.stages.snapshots import KEY, NotASnapshot, Snapshot, snapshots, topic
-from streams.topics.reading import sample_of, span
+from streams.stages.embedding import Embedding
+from streams.stages.rebuild import Rebuild, Rebuilt
+from streams.stages.recovery import Recovered, Recovery, require_embedder
+from streams.stages.snapshots import Snapshot, topic
 from streams.topics.table import partitions_of
 
-_SNAPSHOTS = 3
+_SEEN, _KEPT = "seen.sqlite", "kept.sqlite"
 
 log = logging.getLogger(__name__)
 
@@ -46,15 +50,17 @@ class DiversityWork(BatchWork):
 
     limits = BatchLimits(max_tokens=256, max_items=256, max_wait_s=0.05)
 
-    def __init__(self, context: Context, seen: SeenIds, seeds: SeedVectors | None) -> None:
+    def __init__(
+        self, context: Context, seen: SeenIds, kept: KeptStore, seeds: SeedVectors | None, embedding: Embedding
+    ) -> None:
         self._context = context
-        self._seen = seen
+        self._seen, self._kept = seen, kept
         self._seeds = seeds
-        self._fold = self._fresh()
-        self._next = 0
-        self._snapshot_at = 0
+        self._embedding = embedding
+        self._warned = False
+        self._state = Recovered(self._fresh())
+        self._next = self._snapshot_at = 0
         self._snapshot_due = time.monotonic() + context.settings.snapshot.every_s
-        self._standing: set[str] = set()
 
     def cost(self, sample: Sample) -> int:
         """Return 1: every decision costs the same."""
@@ -62,15 +68,26 @@ class DiversityWork(BatchWork):
 
     def process(self, samples: Sequence[Sample], offsets: Sequence[int]) -> list[list[Output] | Exception]:
         """Decide about the samples in order; one that was decided before has no output."""
-        return [self._decide(sample, offset) for sample, offset in zip(samples, offsets, strict=True)]
+        fitting = self._embedding.fitting(samples)
+        self._warn(again=sum(one is not other for one, other in zip(samples, fitting, strict=True)))
+        return [self._decide(sample, offset) for sample, offset in zip(fitting, offsets, strict=True)]
+
+    def _warn(self, again: int) -> None:
+        if again and not self._warned:
+            log.warning(
+                "samples embedded by another model arrive, and each is embedded again with %s, which is slow: "
+                "check scoring.embedder of all scoring workers",
+                self._embedding.name,
+            )
+            self._warned = True
 
     def _decide(self, sample: Sample, offset: int) -> list[Output] | Exception:
         self._next = offset + 1
         try:
-            decided = self._fold.decide(sample, offset)
+            decided = self._state.fold.decide(sample, offset)
         except InvalidSample as error:
             return error
-        if decided is None or decided.sample_id in self._standing or decided.decision is None:
+        if decided is None or decided.sample_id in self._state.standing or decided.decision is None:
             return []
         told = feedback_of(decided)
         return [Output(decided.decision.outcome, decided), *([Output("feedback", told)] if told else [])]
@@ -90,74 +107,39 @@ class DiversityWork(BatchWork):
     async def start_at(self, partition: int) -> int:
         """Restore the state from the snapshot; return the offset at which the fold resumes."""
         async with KafkaClient(self._context.connection) as client:
-            await self._restore_seen(client, await self._load_snapshot(client))
+            prefix = self._context.settings.prefix
+            recovery = Recovery(client, prefix, self._seen, self._kept, self._embedding, self._fresh)
+            self._state = await recovery.run()
+        self._next = self._snapshot_at = self._state.next
         return self._next
 
-    async def _write_snapshot(self) -> None:
-        self._seen.flush()  # so that a restart finds all ids up to the snapshot in the file
-        state = await asyncio.to_thread(self._fold.snapshot)
-        async with KafkaClient(self._context.connection) as client:
-            ends = await client.end_offsets(self._sinks())
-        value = Snapshot(self._next, ends, state).encode()
-        await self._context.sender.send(
-            OutgoingRecord(topic=topic(self._context.settings.prefix), key=KEY, value=value)
-        )
-        self._snapshot_at = self._next
-
-    async def _load_snapshot(self, client: KafkaClient) -> dict[TP, int]:
-        """Restore the newest usable snapshot, or start empty; return the sinks' ends at the time of the snapshot."""
-        # A few, not one: a foreign record on the topic must not cost the state.
-        last: deque[bytes] = deque(maxlen=_SNAPSHOTS)
-        async for value in snapshots(client, self._context.settings.prefix):
-            last.append(value)
-        for value in reversed(last):
-            try:
-                return self._adopt(Snapshot.decode(value))
-            except (SnapshotError, NotASnapshot) as error:
-                log.warning("a snapshot cannot be used (%s); trying the one before", error)
-        if last:
-            log.warning("no snapshot can be used: clusters and rule start empty at the first record of `scored`")
-        self._next = self._snapshot_at = 0
-        self._fold = self._fresh()
-        return {}
-
     def _fresh(self) -> Diversity:
-        return fresh_fold(self._context.settings.diversity, self._seen, self._seeds)
+        return fresh_fold(self._context.settings.diversity, self._seen, self._kept, self._seeds)
 
-    def _adopt(self, snapshot: Snapshot) -> dict[TP, int]:
-        fold = self._fresh()
-        fold.restore(snapshot.state)
-        self._fold = fold
-        self._next = self._snapshot_at = snapshot.next
-        return snapshot.ends
+    async def _write_snapshot(self) -> None:
+        state = await asyncio.to_thread(self._saved)
+        async with KafkaClient(self._context.connection) as client:
+            ends = await client.end_offsets(partitions_of(self._context.settings.prefix, "curated", "rejected"))
+        snapshot = Snapshot(self._next, ends, state, self._state.slot)
+        for key, value in snapshot.records():
+            await self._send_part(key, value)
+        self._snapshot_at, self._state.slot = self._next, snapshot.next_slot
 
-    async def _restore_seen(self, client: KafkaClient, ends: dict[TP, int]) -> None:
-        """Set the seen ids to those of the snapshot, and note the ids of later decisions in the sinks."""
-        last = self._snapshot_at - 1
-        self._standing = set()
-        self._seen.forget_after(last)
-        complete = self._seen.last_offset() >= self._fold.decided_offset
-        for tp in self._sinks():
-            first, end = await span(client, tp)
-            async for record in client.read(tp, max(first, ends.get(tp, 0) if complete else 0), end):
-                self._note(sample_of(record), last, complete)
+    async def _send_part(self, key: bytes, value: bytes) -> None:
+        record = OutgoingRecord(topic=topic(self._context.settings.prefix), key=key, value=value)
+        await self._context.sender.send(record)
+
+    def _saved(self) -> bytes:
+        """Return the fold's state; the files hold all ids and kept samples up to it, so a restart finds them."""
         self._seen.flush()
-
-    def _note(self, sample: Sample | None, last: int, complete: bool) -> None:
-        if sample is None or sample.decision is None:
-            return  # not a record of ours; the ledger reports it
-        if sample.decision.input_offset > last:
-            self._standing.add(sample.sample_id)
-        elif not complete:
-            self._seen.add(sample.sample_id, sample.decision.input_offset)
-
-    def _sinks(self) -> list[TP]:
-        return partitions_of(self._context.settings.prefix, "curated", "rejected")
+        self._state.fold.save_kept()
+        return self._state.fold.snapshot()
 
 
-def fresh_fold(config: DiversityConfig, seen: SeenIds, seeds: SeedVectors | None) -> Diversity:
+def fresh_fold(config: DiversityConfig, seen: SeenIds, kept: KeptStore, seeds: SeedVectors | None) -> Diversity:
     """Return an empty fold. It is the same at every start; otherwise a replay would decide differently."""
-    return Diversity(seen=seen, config=config, clusters=build(config, seeds))
+    fitted = calibrate(seeds) if seeds is not None else None
+    return Diversity(seen=seen, kept=kept, config=config, clusters=build(config, seeds), fitted=fitted)
 
 
 def load_seeds(embedder: str, cache: Path) -> SeedVectors:
@@ -169,10 +151,35 @@ def load_seeds(embedder: str, cache: Path) -> SeedVectors:
 
 
 async def load(context: Context) -> DiversityWork:
-    """Load the vectors of the skill library; the state itself is loaded when the partition is assigned."""
+    """Load the vectors of the skill library; the state itself is loaded when the partition is assigned.
+
+    Raises EmbedderChanged if the state is of another embedding model.
+    """
     context.directory.mkdir(parents=True, exist_ok=True)
-    seeds = await asyncio.to_thread(load_seeds, context.settings.scoring.embedder, context.settings.cache)
-    return DiversityWork(context, SeenIds(context.directory / "seen.sqlite"), seeds)
+    embedder, cache = context.settings.scoring.embedder, context.settings.cache
+    embedding = await asyncio.to_thread(Embedding, embedder, cache)
+    async with KafkaClient(context.connection) as client:
+        await require_embedder(client, context.settings.prefix, embedding)
+    seeds = await asyncio.to_thread(load_seeds, embedder, cache)
+    seen, kept = SeenIds(context.directory / _SEEN), KeptStore(context.directory / _KEPT)
+    return DiversityWork(context, seen, kept, seeds, embedding)
+
+
+async def rebuilt(
+    settings: Settings, connection: Connection, directory: Path, progress: Callable[[int], None]
+) -> Rebuilt:
+    """Rebuild the state in `directory`, that of the diversity worker, for the embedding model of the settings.
+
+    Raises ModelMissing, and as `Rebuild.run`.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    embedder, cache = settings.scoring.embedder, settings.cache
+    embedding = await asyncio.to_thread(Embedding, embedder, cache)
+    seeds = await asyncio.to_thread(load_seeds, embedder, cache)
+    with closing(SeenIds(directory / _SEEN)) as seen, closing(KeptStore(directory / _KEPT)) as kept:
+        async with KafkaClient(connection) as client, open_sender(connection) as sender:
+            rebuild = Rebuild(client, sender, settings.prefix, seen, kept, embedding)
+            return await rebuild.run(lambda: fresh_fold(settings.diversity, seen, kept, seeds), progress)
 
 
 STAGE = Stage(name="diversity", source="scored", outputs=("curated", "rejected", "feedback"), load=load, single=True)

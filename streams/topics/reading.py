@@ -33,6 +33,12 @@ async def decided(client: KafkaClient, prefix: str) -> AsyncIterator[Sample]:
     """Yield every sample that has been curated or rejected so far."""
     names: tuple[TopicName, ...] = ("curated", "rejected")
     for name in names:
-        async for _, record in records(client, prefix, name):
-            if sample := sample_of(record):
-                yield sample
+        async for sample in samples(client, prefix, name):
+            yield sample
+
+
+async def samples(client: KafkaClient, prefix: str, name: TopicName) -> AsyncIterator[Sample]:
+    """Yield every sample in a topic so far; records that hold none are left out."""
+    async for _, record in records(client, prefix, name):
+        if sample := sample_of(record):
+            yield sample

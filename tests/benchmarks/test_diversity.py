@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from benchmarks.diversity import begun_alike, drifting, fold, nmi, race, unit_rows
+from benchmarks.diversity import begun_alike, fold, race, unit_rows
+from benchmarks.diversity_quality import drifting, nmi
 from benchmarks.diversity_rules import Pool, compare
 from processors.diversity.calibration import SeedVectors
 from tests.processors.scored import topic_stream

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from processors.diversity.kept.store import KeptStore
 from processors.diversity.seen import SeenIds
 from schemas import Sample
 from streams.delivery.config import BatchLimits, GroupTimes
@@ -25,6 +26,7 @@ from streams.rundir import RunDir
 from streams.settings import Settings, SnapshotSettings
 from streams.stages.base import Context, Stage
 from streams.stages.diversity import DiversityWork
+from streams.stages.embedding import Embedding
 from streams.topics.table import TopicName
 from tests.streams.staged_work import Concurrently, InBatches, index_of, passed_on
 
@@ -37,6 +39,7 @@ POINTS: dict[str, tuple[type, str, str]] = {
     "before the dead letter is sent": (Outcomes, "dead_letter", "before"),
     "after the decision": (DiversityWork, "process", "after"),
     "before the snapshot": (DiversityWork, "_write_snapshot", "before"),
+    "between the parts of a snapshot": (DiversityWork, "_send_part", "after"),
     "after the snapshot": (DiversityWork, "_write_snapshot", "after"),
     "during recovery": (DiversityWork, "start_at", "after"),
 }
@@ -97,7 +100,8 @@ async def load(context: Context) -> Any:
     kind = sys.argv[5]
     if kind == "diversity":
         context.directory.mkdir(parents=True, exist_ok=True)
-        work = DiversityWork(context, SeenIds(context.directory / "seen.sqlite"), None)
+        seen, kept = SeenIds(context.directory / "seen.sqlite"), KeptStore(context.directory / "kept.sqlite")
+        work = DiversityWork(context, seen, kept, None, Embedding("minilm", context.settings.cache))
         work.limits = BatchLimits(max_tokens=20, max_items=20, max_wait_s=0.02)
         return work
     return Concurrently(out_of_order) if kind == "io" else InBatches(lambda sample, _: outputs(sample))

@@ -34,6 +34,7 @@ DIVERSITY = [
     "after the confirmed send, before the ack",
     "after the ack, before the commit",
     "before the snapshot",
+    "between the parts of a snapshot",
     "after the snapshot",
     "during recovery",
 ]

@@ -43,13 +43,22 @@ def scored(number: int, vector: Sequence[float] | NDArray[Any], ifd: float | Non
     """Return sample `number`, whose instruction has the embedding `vector`; `changes` replace fields."""
     fields: dict[str, Any] = {
         "sample_id": f"{number:032x}",
-        "prompt": Prompt(instruction=f"question {number}"),
+        "prompt": Prompt(instruction=f"the question about {_word(number)}"),
         "answer": Answer(text="an answer"),
         "score": score(ifd),
         "embedding": embedding(vector),
         "lineage": (Step(stage="scoring", at=AT),),
     }
     return Sample(**(fields | changes))
+
+
+def _word(number: int) -> str:
+    """Return a word of its own for every number: numbers in prompts are a witness against a copy."""
+    letters = ""
+    while number:
+        number, letter = divmod(number, 26)
+        letters += chr(ord("a") + letter)
+    return f"x{letters}"
 
 
 def topic_stream(

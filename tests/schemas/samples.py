@@ -54,6 +54,7 @@ FULL = Sample(
         gain=0.45,
         threshold=0.5,
         clusters=12,
+        duplicate_of="fedcba9876543210fedcba9876543210",
     ),
     lineage=(
         Step(
@@ -120,6 +121,7 @@ DECISIONS = st.builds(
     cluster=st.none() | INT,
     **dict.fromkeys(["nearest", "quality", "novelty", "deficit", "gain", "threshold"], MAYBE),
     clusters=COUNT,
+    duplicate_of=TEXT,
 )
 
 

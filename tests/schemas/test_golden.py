@@ -14,7 +14,11 @@ from tests.schemas.samples import FULL
 GOLDEN = Path(__file__).parent / "golden"
 V1, V2, V3 = (GOLDEN / f"sample_v{version}.json" for version in (1, 2, 3))
 # Without the fields that version 2 did not have, and without those that version 1 did not have.
-FULL_V2 = replace(FULL, embedding=replace(FULL.embedding, model_hash="", unknown=0.0) if FULL.embedding else None)
+FULL_V2 = replace(
+    FULL,
+    embedding=replace(FULL.embedding, model_hash="", unknown=0.0) if FULL.embedding else None,
+    decision=replace(FULL.decision, duplicate_of="") if FULL.decision else None,
+)
 FULL_V1 = replace(
     FULL_V2,
     fault="",

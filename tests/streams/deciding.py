@@ -6,7 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from processors.diversity.calibration import SeedVectors
 from processors.diversity.config import DiversityConfig
+from processors.diversity.kept.store import KeptStore
 from processors.diversity.seen import SeenIds
 from schemas import Sample, encode
 from streams.delivery.config import BatchLimits
@@ -17,6 +19,7 @@ from streams.rundir import RunDir
 from streams.settings import Settings, SnapshotSettings
 from streams.stages.base import Context, Stage
 from streams.stages.diversity import DiversityWork
+from streams.stages.embedding import Embedding
 from streams.topics.table import partitions_of
 from tests.streams import staged_work
 
@@ -27,13 +30,15 @@ def deciding_settings(directory: Path, prefix: str, **config: Any) -> Settings:
     return replace(plain, snapshot=SnapshotSettings(every_events=40), diversity=DiversityConfig(**config))
 
 
-async def decide(connection: Connection, settings: Settings, samples: Sequence[Sample]) -> None:
-    """Send the samples to `scored`, and let a worker decide about all records there."""
+async def decide(
+    connection: Connection, settings: Settings, samples: Sequence[Sample], seeds: SeedVectors | None = None
+) -> None:
+    """Send the samples to `scored`, and let a worker, which begins with `seeds`, decide about all records there."""
     prefix = settings.prefix
     records = [(sample.sample_id.encode(), encode(sample)) for sample in samples]
     await staged_work.feed_raw(connection, prefix, records, "scored")
-    seen = SeenIds(settings.dir / "seen.sqlite")
-    worker = Worker(_stage(seen), settings, connection, RunDir(settings.dir), 0)
+    seen, kept = SeenIds(settings.dir / "seen.sqlite"), KeptStore(settings.dir / "kept.sqlite")
+    worker = Worker(_stage(seen, kept, seeds), settings, connection, RunDir(settings.dir), 0)
     task = asyncio.create_task(worker.run())
     try:
         async with KafkaClient(connection) as client:
@@ -46,12 +51,13 @@ async def decide(connection: Connection, settings: Settings, samples: Sequence[S
     finally:
         worker.end(Exit.OK, "the test is over")
         await asyncio.wait_for(task, 40)
-        seen.close()  # the end of a process does this
+        for file in (seen, kept):
+            file.close()  # the end of a process does this
 
 
-def _stage(seen: SeenIds) -> Stage:
+def _stage(seen: SeenIds, kept: KeptStore, seeds: SeedVectors | None) -> Stage:
     async def load(context: Context) -> DiversityWork:
-        work = DiversityWork(context, seen, None)
+        work = DiversityWork(context, seen, kept, seeds, Embedding("minilm", context.settings.cache))
         work.limits = BatchLimits(max_tokens=20, max_items=20, max_wait_s=0.02)
         return work
 

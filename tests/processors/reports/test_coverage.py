@@ -1,5 +1,6 @@
 """The report's figures, and a map on which every topic keeps its place."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,14 @@ import pytest
 from processors.diversity.calibration import SeedVectors
 from processors.diversity.fold import Diversity
 from processors.diversity.seen import SeenIds
-from processors.reports.coverage import Coverage
+from processors.diversity.space import Space
+from processors.embedding.vectors import vector_of
+from processors.reports.coverage import Coverage, label
 from processors.reports.map_layout import among, cluster_layout, seed_layout
 from processors.reports.map_picture import draw_map
 from schemas import Prompt, Sample
 from tests.processors.diversity.test_stream_kmeans import unit_rows
-from tests.processors.scored import scored, topic_stream
+from tests.processors.scored import embedding, scored, topic_stream, unit
 
 CENTRES = unit_rows(12, 48, seed=5)
 
@@ -31,8 +34,8 @@ def decided(samples: list[Sample]) -> list[Sample]:
     return [done for offset, sample in enumerate(samples) if (done := fold.decide(sample, offset)) is not None]
 
 
-def covered(samples: list[Sample]) -> Coverage:
-    coverage = Coverage()
+def covered(samples: list[Sample], space: Space = Space({})) -> Coverage:  # noqa: B008
+    coverage = Coverage(space)
     for sample in samples:
         coverage.add(sample)
     return coverage
@@ -58,7 +61,9 @@ def test_a_row_tells_what_the_cluster_is_like() -> None:
     samples = decided(
         [
             scored(0, near, 0.2, prompt=Prompt(instruction="first\nquestion")),
-            scored(1, near, 0.9),  # a near duplicate: it arrives, and is not kept
+            scored(
+                1, near, 0.9, prompt=Prompt(instruction="the first question")
+            ),  # a near duplicate: it arrives, and is not kept
             scored(2, near, None, score=None, fault="answering: refusal"),
         ]
     )
@@ -69,8 +74,23 @@ def test_a_row_tells_what_the_cluster_is_like() -> None:
     assert coverage.rejected == {"near_duplicate": 1, "answering: refusal": 1}
 
 
+def test_figures_are_measured_in_the_space() -> None:
+    common = 3.0 * unit_rows(1, 48, seed=9)[0]  # every vector shares it, as those of multilingual-e5 do
+    shifted = [
+        replace(sample, embedding=embedding(unit(*(vector_of(sample.embedding) + common))))
+        for sample in decided(topic_stream(400, topics=12, dims=48)[1])
+        if sample.embedding
+    ]
+    seeds = library()
+    raw, moved = covered(shifted), covered(shifted, Space({"": common / np.float32(np.sqrt(10.0))}))
+    assert raw.summary()["vendi"] < 3.0 < 8.0 < moved.summary()["vendi"]
+    centres = {number: cluster.direction for number, cluster in moved.clusters.items()}
+    assert {row.label for row in raw.table(seeds)} != {row.label for row in moved.table(seeds)}
+    assert all(row.label == label(centres[row.cluster], seeds) for row in moved.table(seeds))
+
+
 def test_an_empty_run_has_an_empty_report(tmp_path: Path) -> None:
-    coverage = Coverage()
+    coverage = Coverage(Space({}))
     assert coverage.table(library()) == []
     assert coverage.summary()["effective_clusters"] == coverage.summary()["vendi"] == 0.0
     draw_map(coverage, library(), tmp_path / "map.png")

@@ -11,6 +11,7 @@ from streams.inspection.diversity_replay import Replay, replay
 from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
 from streams.settings import Settings
+from streams.stages.embedding import Embedding
 from streams.topics.reading import decided
 from tests.processors.scored import topic_stream
 from tests.streams.deciding import decide, deciding_settings
@@ -22,7 +23,7 @@ SAMPLES = topic_stream(150, topics=10, dims=16)[1]
 async def replay_again(connection: Connection, settings: Settings, offset: int, scratch: Path) -> Replay:
     scratch.mkdir()
     async with KafkaClient(connection) as client:
-        return await replay(client, settings, None, offset, scratch)
+        return await replay(client, settings, None, Embedding("minilm", settings.cache), offset, scratch)
 
 
 async def test_every_decision_is_made_again_as_it_stands(broker: Connection, prefix: str, tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
-"""Speed and quality of online diversity: k-means against River's, the whole fold, CLINC150, and the keep rules.
+"""Speed and quality of online diversity: k-means against River's, the whole fold, CLINC150, the near-duplicate gate,
+and the keep rules.
 
-    python benchmarks/diversity.py --json                     all of it; ten minutes the first time, then one
+    python benchmarks/diversity.py --json                     all of it; an hour
     python benchmarks/diversity.py --json --sample 3000       a part of CLINC150
-    python benchmarks/diversity.py --json --only speed fold   without models and data
+    python benchmarks/diversity.py --json --only speed fold   without data
+    python benchmarks/diversity.py --json --only gate_recall --kept 200000 --peer-kept 0
 
 Data come from `--data`, a folder with `clinc150_full.json`, `alpaca_en_1k.json` and `code_alpaca_2k.json`; embeddings
 and IFD scores are computed once and kept in `--cache`. benchmarks/README.md explains each figure.
@@ -22,23 +24,25 @@ import numpy as np
 from numpy.typing import NDArray
 from river import cluster
 
-from benchmarks.diversity_data import Cache, Vectors, clinc, scored_rows
-from processors.diversity.calibration import SeedVectors, embed_seeds
+from benchmarks.diversity_data import Cache, scored_rows
+from benchmarks.diversity_quality import quality
+from benchmarks.gate import gate
+from benchmarks.languages import languages, library_seeds
+from processors.diversity.calibration import SeedVectors, calibrate
 from processors.diversity.clusterers import build
 from processors.diversity.config import DiversityConfig
 from processors.diversity.dense_kmeans import DenseKMeans
 from processors.diversity.fold import Diversity
+from processors.diversity.kept.store import KeptStore
 from processors.diversity.seen import SeenIds
-from processors.diversity.stream_kmeans import StreamKMeans
-from processors.embedding.stored import stored_vectors
 from processors.models.files import EMBEDDER_DEFAULT
-from processors.skills import LIBRARY, load_skills
 from schemas import Sample
 from tests.processors.scored import topic_stream
 
 Figures = dict[str, Any]
 KS, DIMS, RATE = (16, 100, 256), 384, 0.02
 RULE_ROWS, RULE_TOPICS, KEEP_RATE = 450, 60, 0.2
+PARTS = ("speed", "fold", "quality", "rules", "gate_recall", "languages", "peers")
 
 
 def speed(rounds: int = 5) -> Figures:
@@ -94,15 +98,17 @@ def cpu(work: Callable[[], Any]) -> float:
 
 
 def fold(seeds: SeedVectors, n: int = 20_000, rounds: int = 20) -> Figures:
-    """Measure decisions per CPU second of the whole fold with default settings, the ids on disk, once all clusters are
-    used.
+    """Measure decisions per CPU second of the whole fold with default settings, ids and kept samples on disk, once all
+    clusters are used.
 
     Returns the best of the rounds, since other work on the machine can only slow the process down, and the median.
     """
     config = DiversityConfig()
     samples = list(enumerate(topic_stream(n, topics=300, dims=DIMS)[1]))
     with tempfile.TemporaryDirectory() as folder:
-        diversity = Diversity(seen=SeenIds(Path(folder) / "seen"), config=config, clusters=build(config, seeds))
+        seen, kept = SeenIds(Path(folder) / "seen"), KeptStore(Path(folder) / "kept")
+        clusters, fitted = build(config, seeds), calibrate(seeds)
+        diversity = Diversity(seen=seen, kept=kept, config=config, clusters=clusters, fitted=fitted)
 
         def decide(part: list[tuple[int, Sample]]) -> float:
             return cpu(lambda: [diversity.decide(sample, offset) for offset, sample in part]) / len(part)
@@ -113,43 +119,6 @@ def fold(seeds: SeedVectors, n: int = 20_000, rounds: int = 20) -> Figures:
     return {"decisions_per_s": 1.0 / min(seconds), "decisions_per_s_median": 1.0 / median(seconds)}
 
 
-def quality(file: Path, sample: int, cache: Cache, seeds: SeedVectors) -> Figures:
-    """Measure NMI with the intents of CLINC150, in random order and with 50 new intents in each third of the stream."""
-    vectors, intents = clinc(file, sample, cache)
-    figures: Figures = {"clinc_queries": len(intents)}
-    for name, order in (("shuffled", np.arange(len(intents))), ("drifting", drifting(intents))):
-        figures |= {f"{key}_{name}": value for key, value in nmi(vectors[order], intents[order], seeds).items()}
-    return figures
-
-
-def drifting(intents: NDArray[np.int64]) -> NDArray[np.int64]:
-    phase = np.empty(150, np.int64)
-    phase[np.random.default_rng(0).permutation(150)] = np.repeat([0, 1, 2], 50)
-    return np.argsort(phase[intents], kind="stable")
-
-
-def nmi(vectors: Vectors, intents: NDArray[np.int64], seeds: SeedVectors) -> Figures:
-    """Compute `nmi`, by the nearest centre at the end, and `nmi_online`, by each query's cluster on arrival."""
-    from sklearn.cluster import KMeans, MiniBatchKMeans
-    from sklearn.metrics import normalized_mutual_info_score
-
-    ours = build(DiversityConfig(), seeds)
-    assert isinstance(ours, StreamKMeans)
-    online = [ours.learn_predict(vector) for vector in vectors]
-    mini = MiniBatchKMeans(150, random_state=0, n_init=1)
-    for first in range(0, len(vectors), 1024):
-        batch = vectors[first : first + 1024]
-        if first == 0 or len(batch) > 1:
-            mini.partial_fit(batch)
-    found = {
-        "nmi": (vectors @ ours.state()["centres"].T).argmax(axis=1),
-        "nmi_online": online,
-        "nmi_kmeans": KMeans(150, n_init=1, random_state=0).fit_predict(vectors),
-        "nmi_minibatch": mini.predict(vectors),
-    }
-    return {name: float(normalized_mutual_info_score(intents, labels)) for name, labels in found.items()}
-
-
 def rules(folder: Path, cache: Cache, seeds: SeedVectors) -> Figures:
     """Compare the keep rules on real instructions with real IFD scores."""
     from sklearn.cluster import KMeans
@@ -158,11 +127,20 @@ def rules(folder: Path, cache: Cache, seeds: SeedVectors) -> Figures:
 
     files = [folder / "alpaca_en_1k.json", folder / "code_alpaca_2k.json"]
     prompts, vectors, ifd = scored_rows(files, RULE_ROWS, cache)
-    topics = KMeans(RULE_TOPICS, n_init=3, random_state=0).fit_predict(vectors)
+    fitted = calibrate(seeds)
+    placed = fitted.space.place_all(vectors, ["en"] * len(vectors)) if fitted is not None else vectors
+    topics = KMeans(RULE_TOPICS, n_init=3, random_state=0).fit_predict(placed)
     rows = zip(prompts, vectors, ifd.tolist(), strict=True)
     samples = [sample_of(number, *row) for number, row in enumerate(rows)]
-    pool = Pool(samples=samples, vectors=vectors, ifd=ifd, topics=topics)
+    pool = Pool(samples=samples, vectors=placed, ifd=ifd, topics=topics)
     return {"rules_rows": len(samples), "rules": compare(pool, seeds, KEEP_RATE)}
+
+
+def peers(options: Any) -> Figures:
+    """Compare with near-duplicate removal as others do it."""
+    from benchmarks.near_duplicate_peers import near_duplicate_peers
+
+    return near_duplicate_peers(options.data, options.cache)
 
 
 def main() -> None:
@@ -172,19 +150,23 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "siftstream-benchmark")
     parser.add_argument("--embedder", default=EMBEDDER_DEFAULT, help="a name or a folder, as in scoring.embedder")
     parser.add_argument("--sample", type=int, default=0, help="queries of CLINC150, 0 for all")
-    parser.add_argument("--only", nargs="+", choices=["speed", "fold", "quality", "rules"])
+    parser.add_argument("--kept", type=int, default=1_000_000, help="kept samples to which the gate grows")
+    parser.add_argument("--peer-kept", type=int, default=100_000, help="the same for faiss's index, 0 for none")
+    parser.add_argument("--only", nargs="+", choices=PARTS)
     options = parser.parse_args()
     cache = Cache(options.cache, options.embedder)
-    task_types = load_skills(LIBRARY).values()
-    seeds = embed_seeds(task_types, lambda prompts: stored_vectors(prompts, cache.embedder, cache.folder))
+    seeds = library_seeds(cache)
     parts: dict[str, Callable[[], Figures]] = {
         "speed": speed,
         "fold": lambda: fold(seeds),
         "quality": lambda: quality(options.data / "clinc150_full.json", options.sample, cache, seeds),
         "rules": lambda: rules(options.data, cache, seeds),
+        "gate_recall": lambda: gate(options.data, cache, seeds, options.kept, options.peer_kept),
+        "languages": lambda: languages(options.data, options.cache),
+        "peers": lambda: peers(options),
     }
     figures: Figures = {}
-    for name in options.only or parts:
+    for name in options.only or PARTS:
         print(f"measuring: {name}", file=sys.stderr)
         figures |= parts[name]()
     print(json.dumps(figures) if options.json else shown(figures))

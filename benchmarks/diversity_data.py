@@ -47,17 +47,24 @@ class Cache:
 
 def embed(texts: Sequence[str], cache: Cache, name: str) -> Vectors:
     """Return the texts' vectors as messages carry them: rounded to float16."""
+    return _embedded([Prompt(instruction=text) for text in texts], texts, cache, name)
 
+
+def embed_prompts(prompts: Sequence[Prompt], cache: Cache, name: str) -> Vectors:
+    """Return the vectors of whole conversations, as `embed` does."""
+    return _embedded(prompts, [repr(prompt) for prompt in prompts], cache, name)
+
+
+def _embedded(prompts: Sequence[Prompt], keys: Sequence[str], cache: Cache, name: str) -> Vectors:
     def make() -> Arrays:
         embedder = load_embedder(cache.embedder, cache.folder, threads=1)
         parts = []
-        for first in range(0, len(texts), 1024):
-            print(f"embedding {name}: {first} of {len(texts)}", file=sys.stderr)
-            prompts = [Prompt(instruction=text) for text in texts[first : first + 1024]]
-            parts.append(embedder.read(prompts).vectors.astype(np.float16))
+        for first in range(0, len(prompts), 1024):
+            print(f"embedding {name}: {first} of {len(prompts)}", file=sys.stderr)
+            parts.append(embedder.read(prompts[first : first + 1024]).vectors.astype(np.float16))
         return {"vectors": np.concatenate(parts)}
 
-    made_of = [embedder_identity(cache.embedder, cache.folder), *texts]
+    made_of = [embedder_identity(cache.embedder, cache.folder), *keys]
     return cache.get(f"{name}-vectors", made_of, make)["vectors"].astype(np.float32)
 
 

@@ -8,13 +8,13 @@ the highest scores whose nearest kept neighbour is not too near; here it is onli
 import base64
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from processors.diversity.calibration import SeedVectors
+from processors.diversity.calibration import SeedVectors, calibrate, space_on
 from processors.diversity.clusterers import build
 from processors.diversity.config import DiversityConfig
 from processors.diversity.fold import Diversity
@@ -61,8 +61,8 @@ class Deita(IfdThreshold):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
-    """The samples to choose from, in order of arrival. `topics` are those of an offline k-means, the same for all
-    rules.
+    """The samples to choose from, in order of arrival, and their vectors in the space of the seeds. `topics` are those
+    of an offline k-means, the same for all rules.
     """
 
     samples: Sequence[Sample]
@@ -72,7 +72,13 @@ class Pool:
 
 
 def compare(pool: Pool, seeds: SeedVectors | None, keep_rate: float) -> dict[str, dict[str, float]]:
-    """Return a row of figures per rule. The gain comes first: the others have to keep as many as it did."""
+    """Return a row of figures per rule, measured in the space in which the fold compares.
+
+    The gain comes first: the others have to keep as many as it did.
+    """
+    space = space_on(seeds)
+    placed = [space.place(vector, one.language) for vector, one in zip(pool.vectors, pool.samples, strict=True)]
+    pool = replace(pool, vectors=np.stack(placed))
     passing = int(((pool.ifd < 1.0) & ~np.isnan(pool.ifd)).sum())
     kept = run(pool, seeds, StreamingGain, keep_rate, NEAR)
     table = {"gain": figures(pool, kept)}
@@ -87,7 +93,8 @@ def run(pool: Pool, seeds: SeedVectors | None, rule: Any, keep_rate: float, near
     config = DiversityConfig(keep_rate=keep_rate, near_duplicate=near, warm_up=10)
     clusters = build(config, seeds)
     judge: KeepRule = rule(config, clusters.n_clusters)
-    fold = Diversity(seen=SeenIds(":memory:"), config=config, clusters=clusters, rule=judge)
+    fitted = calibrate(seeds) if seeds is not None else None
+    fold = Diversity(seen=SeenIds(":memory:"), config=config, clusters=clusters, rule=judge, fitted=fitted)
     decided = [fold.decide(sample, offset) for offset, sample in enumerate(pool.samples)]
     return np.array([bool(d and d.decision and d.decision.outcome == "curated") for d in decided])
 
@@ -112,6 +119,7 @@ def sample_of(number: int, prompt: Prompt, vector: Vectors, ifd: float) -> Sampl
         sample_id=f"{number:032x}",
         prompt=prompt,
         answer=Answer(text="(left out)"),
+        language="en",
         embedding=Embedding(model="minilm", dims=len(vector), f16=f16),
         score=Score(
             ifd=None if np.isnan(ifd) else ifd,

@@ -9,7 +9,6 @@ xdist's own groups do not work with pytest 9.2, which keeps a test's id where xd
 
 import json
 import os
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +23,6 @@ from tests.brokers import SHARED_BY_WORKERS
 FIRST = "gw0"
 GROUPS = ("pipeline", "models")
 MODEL_FIXTURES = {"checkpoint", "embedder", "local_model", "minilm", "model_cache"}
-MODEL_LIBRARIES = {"torch", "transformers", "onnxruntime"}
 _LEAVES_MODELS = "leaves_models"
 
 
@@ -44,13 +42,14 @@ def _leaves_models(config: pytest.Config) -> bool:
     return bool(getattr(config, "workerinput", {}).get(_LEAVES_MODELS))
 
 
-def _is_marked(file: Path) -> bool:
+def is_marked(file: Path) -> bool:
+    """Return whether all tests of a module load models."""
     return file.suffix == ".py" and "\npytestmark = pytest.mark.models\n" in file.read_text("utf-8")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Ignore the modules of models, except in the first worker."""
-    return True if _leaves_models(config) and _is_marked(collection_path) else None
+    return True if _leaves_models(config) and is_marked(collection_path) else None
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist sends the ids
@@ -72,9 +71,6 @@ def _group(item: pytest.Item) -> str | None:
 
 
 def _add_tests_of_models(session: pytest.Session) -> None:
-    loaded = MODEL_LIBRARIES & sys.modules.keys()
-    if loaded and not any(_is_marked(item.path) for item in session.items):
-        raise pytest.UsageError(f"imported {loaded} to collect tests: mark the module that needs them `models`")
     deadline = time.monotonic() + 240
     while not _note().exists() and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -13,6 +13,8 @@ from processors.models.files import ModelMissing
 from schemas import Prompt
 from tests.processors.embedding.tiny_models import TABLE, configure, onnx, token, tokenizer
 
+pytestmark = pytest.mark.models
+
 ROWS = [[1, 3, 4, 2], [1, 5, 2], [1, 4, 3, 2]]
 
 

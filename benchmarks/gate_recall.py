@@ -157,8 +157,8 @@ def costs(gate: Gate) -> Figures:
 def recalls(gate: Gate) -> Figures:
     """Return the share of planted duplicates that the gate found, also by lag, and that the rings would have found."""
     figures: Figures = {}
-    for name, cosines in COSINES.items():
-        found = probe(gate, plant(gate.stream, np.array(gate.kept), PROBES, cosines, seed=gate.grown))
+    for seed, (name, cosines) in enumerate(COSINES.items(), gate.grown):
+        found = probe(gate, plant(gate.stream, np.array(gate.kept), PROBES, cosines, seed))
         figures[f"recall_{name}"] = mean(each.gate for each in found)
         figures[f"recall_{name}_rings"] = mean(each.rings for each in found)
         for label, (low, high) in _LAGS.items():

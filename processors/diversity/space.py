@@ -38,12 +38,15 @@ class Space:
 
     def place_all(self, vectors: Vector, languages: Sequence[str]) -> Vector:
         """Return the unit vectors of `vectors` (N, D), each with its language: the same bits as one by one."""
-        means = [self.means.get(language, self.means.get(_ANY)) for language in languages]
-        known = [mean for mean in means if mean is not None and mean.shape == vectors.shape[1:]]
-        if len(known) < len(means):
+        found = {language: self.means.get(language, self.means.get(_ANY)) for language in languages}
+        means = [mean for mean in found.values() if mean is not None and mean.shape == vectors.shape[1:]]
+        if len(means) < len(found):
             return np.stack([self.place(vector, each) for vector, each in zip(vectors, languages, strict=True)])
-        moved = vectors - np.stack(known)
+        rows = means[0] if len(means) == 1 else np.stack([found[language] for language in languages])
+        moved = vectors - rows
         lengths = np.sqrt(np.vecdot(moved, moved).astype(np.float64)).astype(np.float32)[:, None]
+        if lengths.all():
+            return moved / lengths
         return np.where(lengths > 0.0, moved / np.where(lengths > 0.0, lengths, 1.0), vectors)
 
     def state(self) -> dict[str, NDArray[Any]]:

@@ -56,6 +56,15 @@ _OPPOSITE = re.compile(
     "负面|消极|奇数|错误"
 )
 
+_LANGUAGES = frozenset(  # "a function in Java" is not "a function in Python"
+    "python java javascript typescript perl ruby php rust kotlin swift scala matlab bash powershell sql html css c js "
+    "english chinese french german spanish italian portuguese russian japanese korean arabic hindi latin".split()  # noqa: SIM905
+)
+_FILLERS = frozenset(
+    "a an the and or of in on at for with by is are be it its this that me my your you 的 了 把 将".split()  # noqa: SIM905
+)
+_TOWARDS = re.compile(r"\b(?:to|into|than|from)\b|转换?[为成]|翻?译[为成]|变[为成]|[到比]")
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -87,8 +96,8 @@ def _cut(text: str) -> str:
 def ask_the_same(one: Request, other: Request) -> bool:
     """Return whether two requests with near vectors ask the same.
 
-    They have the same numbers, the same words that turn a meaning around, and enough words in common: the last turns,
-    and what stands before them.
+    They have the same numbers, the same words that turn a meaning around, the same direction, and enough words in
+    common: the last turns, and what stands before them.
     """
     return _agree(one.turn, other.turn) and _agree(one.context, other.context)
 
@@ -100,12 +109,27 @@ def _agree(one: str, other: str) -> bool:
     return (
         _numbers(words, one) == _numbers(others, other)
         and set(_OPPOSITE.findall(one)) == set(_OPPOSITE.findall(other))
+        and _LANGUAGES.intersection(words) == _LANGUAGES.intersection(others)
+        and not _turned_around(one, other)
         and _alike(Counter(words), Counter(others))
     )
 
 
 def _numbers(words: list[str], text: str) -> Counter[str]:
     return Counter(_NUMBER.findall(text)) + Counter(_NUMERALS[word] for word in words if word in _NUMERALS)
+
+
+def _turned_around(one: str, other: str) -> bool:
+    """Return whether words change sides of the last "to" or "from": Celsius to Fahrenheit, Fahrenheit to Celsius."""
+    (before, after), (others_before, others_after) = _sides(one), _sides(other)
+    return bool(before & others_after and after & others_before)
+
+
+def _sides(text: str) -> tuple[set[str], set[str]]:
+    """Return the words only before, and only after, the last word of direction."""
+    last = max((match.start() for match in _TOWARDS.finditer(text)), default=len(text))
+    before, after = set(tokens(text[:last])) - _FILLERS, set(tokens(text[last:])) - _FILLERS
+    return before - after, after - before
 
 
 def _alike(words: Counter[str], others: Counter[str]) -> bool:

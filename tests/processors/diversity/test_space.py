@@ -54,3 +54,5 @@ def test_many_vectors_are_placed_as_each_alone() -> None:
     for each in (space, Space({"en": space.means["en"]}), Space({"": vectors[7]})):
         alone = np.stack([each.place(vector, language) for vector, language in zip(vectors, languages, strict=True)])
         assert each.place_all(vectors, languages).tobytes() == alone.tobytes()
+    mean = Space({"": vectors[7]})  # row 7 has no place
+    assert np.array_equal(mean.place_all(vectors, languages)[7], vectors[7])

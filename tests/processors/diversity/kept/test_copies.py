@@ -61,6 +61,8 @@ SAME = [
     ("设计一个停车系统", "设计自动停车系统"),
     ("请描述泰姬陵的建筑风格。", "描述泰姬陵的建筑风格。"),
     ("Name the fastest way to reverse a list in Python.", "What's the quickest way to reverse a Python list?"),
+    ("Write a code to find the largest number in a list.", "Write the code to find a largest number in the list."),
+    ("Convert a temperature from Celsius to Fahrenheit.", "Convert the given temperature in Celsius to Fahrenheit."),
 ]
 OTHER = [
     ("Give three arguments for nuclear power.", "Give three arguments against nuclear power."),
@@ -74,6 +76,10 @@ OTHER = [
     ("给出三个理由", "给出五个理由"),
     ("哪些食物可以吃？", "哪些食物不可以吃？"),
     ("Now write it in French.", "What was the population then?"),
+    ("Convert a Fahrenheit temperature to Celsius.", "Convert a temperature in Celsius to Fahrenheit."),
+    ("把摄氏度转换为华氏度。", "把华氏度转换为摄氏度。"),
+    ("Translate this sentence into French.", "Translate this sentence into Spanish."),
+    ("Write a Python function that reverses a string.", "Write a Java function that reverses a string."),
 ]
 
 

@@ -39,15 +39,13 @@ class Space:
     def place_all(self, vectors: Vector, languages: Sequence[str]) -> Vector:
         """Return the unit vectors of `vectors` (N, D), each with its language: the same bits as one by one."""
         found = {language: self.means.get(language, self.means.get(_ANY)) for language in languages}
-        means = [mean for mean in found.values() if mean is not None and mean.shape == vectors.shape[1:]]
+        means = {name: mean for name, mean in found.items() if mean is not None and mean.shape == vectors.shape[1:]}
         if len(means) < len(found):
             return np.stack([self.place(vector, each) for vector, each in zip(vectors, languages, strict=True)])
-        rows = means[0] if len(means) == 1 else np.stack([found[language] for language in languages])
-        moved = vectors - rows
+        moved = vectors - (means[languages[0]] if len(means) == 1 else np.stack([means[each] for each in languages]))
         lengths = np.sqrt(np.vecdot(moved, moved).astype(np.float64)).astype(np.float32)[:, None]
-        if lengths.all():
-            return moved / lengths
-        return np.where(lengths > 0.0, moved / np.where(lengths > 0.0, lengths, 1.0), vectors)
+        placed: Vector = np.where(lengths > 0.0, moved / np.where(lengths > 0.0, lengths, 1.0), vectors)
+        return placed
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return the means as plain arrays, under their languages."""

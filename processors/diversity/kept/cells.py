@@ -23,7 +23,7 @@ VectorsAt = Callable[[list[int]], Vector]
 _BITS = 256
 _WORD = 64
 _FULL = 512
-_SHARE = 256
+_SHARE = 128
 _VISITED = 16
 _NEIGHBOURS = 64
 _STEPS = 100
@@ -33,7 +33,7 @@ _DEVIATIONS = 3.5  # of the binomial distribution: one near pair in 4,000 differ
 class Cells:
     """Numbered unit vectors in cells of neighbours; a search visits the 16 cells nearest to a vector.
 
-    A cell with more than 512 vectors, and more than a 256th of all, is divided in two. What a search finds depends only
+    A cell with more than 512 vectors, and more than a 128th of all, is divided in two. What a search finds depends only
     on the vectors added and their order: a centre moves only when its cell is divided, and nothing is random.
     """
 

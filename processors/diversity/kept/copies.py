@@ -56,13 +56,12 @@ _OPPOSITE = re.compile(
     "负面|消极|奇数|错误"
 )
 
-_LANGUAGES = frozenset(  # "a function in Java" is not "a function in Python"
-    "python java javascript typescript perl ruby php rust kotlin swift scala matlab bash powershell sql html css c js "
-    "english chinese french german spanish italian portuguese russian japanese korean arabic hindi latin".split()  # noqa: SIM905
+# "A function in Java" is not "a function in Python".
+_LANGUAGE = re.compile(
+    r"\b(?:python|java|javascript|typescript|perl|ruby|php|rust|kotlin|swift|scala|matlab|bash|powershell|sql|html|css|c|"
+    r"js|english|chinese|french|german|spanish|italian|portuguese|russian|japanese|korean|arabic|hindi|latin)\b"
 )
-_FILLERS = frozenset(
-    "a an the and or of in on at for with by is are be it its this that me my your you 的 了 把 将".split()  # noqa: SIM905
-)
+_FILLER = re.compile(r"an?|the|and|or|of|in|on|at|for|with|by|is|are|be|its?|this|that|me|my|your?|[的了把将]")
 _TOWARDS = re.compile(r"\b(?:to|into|than|from)\b|转换?[为成]|翻?译[为成]|变[为成]|[到比]")
 
 
@@ -109,7 +108,7 @@ def _agree(one: str, other: str) -> bool:
     return (
         _numbers(words, one) == _numbers(others, other)
         and set(_OPPOSITE.findall(one)) == set(_OPPOSITE.findall(other))
-        and _LANGUAGES.intersection(words) == _LANGUAGES.intersection(others)
+        and set(_LANGUAGE.findall(one)) == set(_LANGUAGE.findall(other))
         and not _turned_around(one, other)
         and _alike(Counter(words), Counter(others))
     )
@@ -128,8 +127,9 @@ def _turned_around(one: str, other: str) -> bool:
 def _sides(text: str) -> tuple[set[str], set[str]]:
     """Return the words only before, and only after, the last word of direction."""
     last = max((match.start() for match in _TOWARDS.finditer(text)), default=len(text))
-    before, after = set(tokens(text[:last])) - _FILLERS, set(tokens(text[last:])) - _FILLERS
-    return before - after, after - before
+    before, after = set(tokens(text[:last])), set(tokens(text[last:]))
+    only_before = {word for word in before - after if not _FILLER.fullmatch(word)}
+    return only_before, {word for word in after - before if not _FILLER.fullmatch(word)}
 
 
 def _alike(words: Counter[str], others: Counter[str]) -> bool:

@@ -28,13 +28,14 @@ from benchmarks.diversity_data import Cache, scored_rows
 from benchmarks.diversity_quality import quality
 from benchmarks.gate import gate
 from benchmarks.languages import languages, library_seeds
-from processors.diversity.calibration import SeedVectors, calibrate
+from processors.diversity.calibration import Calibration, SeedVectors, calibrate
 from processors.diversity.clusterers import build
 from processors.diversity.config import DiversityConfig
 from processors.diversity.dense_kmeans import DenseKMeans
 from processors.diversity.fold import Diversity
 from processors.diversity.kept.store import KeptStore
 from processors.diversity.seen import SeenIds
+from processors.diversity.space import Space
 from processors.models.files import EMBEDDER_DEFAULT
 from schemas import Sample
 from tests.processors.scored import topic_stream
@@ -107,7 +108,8 @@ def fold(seeds: SeedVectors, n: int = 20_000, rounds: int = 20) -> Figures:
     samples = list(enumerate(topic_stream(n, topics=300, dims=DIMS)[1]))
     with tempfile.TemporaryDirectory() as folder:
         seen, kept = SeenIds(Path(folder) / "seen"), KeptStore(Path(folder) / "kept")
-        clusters, fitted = build(config, seeds), calibrate(seeds)
+        clusters = build(config, seeds)
+        fitted = Calibration(space=Space({"": np.zeros(DIMS, np.float32)}), unrelated=0.0)  # simulated vectors stay
         diversity = Diversity(seen=seen, kept=kept, config=config, clusters=clusters, fitted=fitted)
 
         def decide(part: list[tuple[int, Sample]]) -> float:

@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 
 import orjson
 
@@ -104,7 +105,7 @@ def ask_the_same(one: Request, other: Request) -> bool:
 def _agree(one: str, other: str) -> bool:
     if one == other:
         return True
-    words, others = tokens(one), tokens(other)
+    words, others = _words(one), _words(other)
     return (
         _numbers(words, one) == _numbers(others, other)
         and set(_OPPOSITE.findall(one)) == set(_OPPOSITE.findall(other))
@@ -112,6 +113,11 @@ def _agree(one: str, other: str) -> bool:
         and not _turned_around(one, other)
         and _alike(Counter(words), Counter(others))
     )
+
+
+@lru_cache(maxsize=2)  # a request is compared with several others, one after the other
+def _words(text: str) -> list[str]:
+    return tokens(text)
 
 
 def _numbers(words: list[str], text: str) -> Counter[str]:

@@ -15,6 +15,7 @@ from processors.diversity.space import Space
 from processors.diversity.vectors import Vector, dots
 
 _CHECKED = 32
+_READ = 8  # texts of the nearest: many near vectors of other texts are templates, and a copy is nearer than these
 _GROWTH = 1.05
 
 
@@ -62,8 +63,8 @@ class KeptIndex:
             return Copy(exact, 1.0)
         if not readable or self._cells is None:
             return None
-        for offset, cosine in self._near(self._cells.search(vector)[:_CHECKED], vector):
-            (kept,) = self._store.at([offset])
+        near = self._near(self._cells.search(vector)[:_CHECKED], vector)[:_READ]
+        for kept, (_, cosine) in zip(self._store.at([offset for offset, _ in near]), near, strict=True):
             if ask_the_same(request, Request(kept.request, kept.turn, kept.context)):
                 return Copy(kept.sample_id, cosine)
         return None

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from processors.diversity.fold import Diversity
+from processors.diversity.kept.store import KeptStore
 from processors.diversity.seen import SeenIds
 from schemas import Sample
 from tests.processors.scored import scored
@@ -39,7 +40,8 @@ def resident_mib() -> float:
 
 def main() -> None:
     count = int(sys.argv[1])
-    fold = Diversity(seen=SeenIds(Path(sys.argv[2]) / "seen.sqlite"))
+    folder = Path(sys.argv[2])
+    fold = Diversity(seen=SeenIds(folder / "seen.sqlite"), kept=KeptStore(folder / "kept.sqlite"))
     for offset, sample in enumerate(samples(count)):
         fold.decide(sample, offset)
         if (offset + 1) % (count // 10) == 0:

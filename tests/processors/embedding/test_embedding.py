@@ -123,16 +123,17 @@ def scale(model_cache: Path) -> Calibration:
 def test_requests_that_differ_in_one_part_are_no_near_duplicates(
     prompts: list[Prompt], embedder: Embedder, scale: Calibration
 ) -> None:
-    # 0 is the level of unrelated texts, 0.89 that of near duplicates.
-    for one, other in combinations(embedder.read(prompts).vectors, 2):
-        assert (one @ other - scale.unrelated) / (1 - scale.unrelated) < 0.85
+    vectors = [scale.space.place(vector, "en") for vector in embedder.read(prompts).vectors]
+    for one, other in combinations(vectors, 2):
+        assert one @ other < scale.near_duplicate
 
 
 def test_unrelated_questions_behind_one_system_prompt_are_in_different_clusters(
     embedder: Embedder, scale: Calibration
 ) -> None:
     questions = ("Write a haiku about autumn.", "Sort a list in Python.")
-    one, other = embedder.read([Prompt(instruction=each, system=SUPPORT) for each in questions]).vectors
+    vectors = embedder.read([Prompt(instruction=each, system=SUPPORT) for each in questions]).vectors
+    one, other = (scale.space.place(vector, "en") for vector in vectors)
     assert 1.0 - one @ other > scale.new_cluster_distance
 
 

@@ -13,6 +13,7 @@ from processors.embedding.embedding import Embedder
 from processors.embedding.vectors import vector_of
 from processors.errors import InvalidSample, ProcessorError
 from processors.models.checkpoints import CausalCheckpoint
+from processors.models.files import EMBEDDER_DEFAULT
 from processors.scoring.config import ScoringConfig
 from processors.scoring.ifd import IfdScorer
 from processors.scoring.scorer import Scorer
@@ -83,7 +84,7 @@ def test_it_loads_the_models_that_the_configuration_names(checkpoint: CausalChec
     assert result.score is not None
     assert result.embedding is not None
     assert (result.score.model, result.score.model_hash) == ("smollm2-135m", checkpoint.model_hash)
-    assert (result.score.dtype, result.embedding.model) == ("bfloat16", "minilm")
+    assert (result.score.dtype, result.embedding.model) == ("bfloat16", EMBEDDER_DEFAULT)
 
 
 def test_the_step_says_when_how_long_and_how_much(scorer: Scorer) -> None:

@@ -41,13 +41,15 @@ def resident_mib() -> float:
 def main() -> None:
     count = int(sys.argv[1])
     folder = Path(sys.argv[2])
-    fold = Diversity(seen=SeenIds(folder / "seen.sqlite"), kept=KeptStore(folder / "kept.sqlite"))
+    kept = KeptStore(folder / "kept.sqlite")
+    fold = Diversity(seen=SeenIds(folder / "seen.sqlite"), kept=kept)
     for offset, sample in enumerate(samples(count)):
         fold.decide(sample, offset)
         if (offset + 1) % (count // 10) == 0:
             size = len(fold.snapshot())
             gc.collect()
-            print(json.dumps({"decided": offset + 1, "mib": resident_mib(), "snapshot": size}), flush=True)
+            line = {"decided": offset + 1, "kept": kept.count, "mib": resident_mib(), "snapshot": size}
+            print(json.dumps(line), flush=True)
 
 
 if __name__ == "__main__":

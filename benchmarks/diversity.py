@@ -134,7 +134,7 @@ def rules(folder: Path, cache: Cache, seeds: SeedVectors) -> Figures:
     topics = KMeans(RULE_TOPICS, n_init=3, random_state=0).fit_predict(placed)
     rows = zip(prompts, vectors, ifd.tolist(), strict=True)
     samples = [sample_of(number, *row) for number, row in enumerate(rows)]
-    pool = Pool(samples=samples, vectors=placed, ifd=ifd, topics=topics)
+    pool = Pool(samples=samples, vectors=vectors, ifd=ifd, topics=topics)
     return {"rules_rows": len(samples), "rules": compare(pool, seeds, KEEP_RATE)}
 
 

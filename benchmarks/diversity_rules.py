@@ -61,8 +61,8 @@ class Deita(IfdThreshold):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
-    """The samples to choose from, in order of arrival, and their vectors in the space of the seeds. `topics` are those
-    of an offline k-means, the same for all rules.
+    """The samples to choose from, in order of arrival, and their vectors as messages carry them. `topics` are those of
+    an offline k-means, the same for all rules.
     """
 
     samples: Sequence[Sample]

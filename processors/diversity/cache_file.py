@@ -1,9 +1,46 @@
 """SQLite files that hold what the output topics hold too: a lost or broken one costs a refill and no data."""
 
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from processors.durable_files import is_broken, move_aside
+
+_BATCH = 1000
+
+
+class CacheFile:
+    """A cache whose additions are committed a thousand at a time, and by `flush`.
+
+    For one thread at a time, not always the same one.
+    """
+
+    def __init__(self, path: Path | str, application: int, schema: str) -> None:
+        """Open or create the file at `path`, as `open_cache` does."""
+        self._db = open_cache(path, application, schema)
+        self._pending = 0
+
+    def _insert(self, statement: str, row: Sequence[Any]) -> bool:
+        """Insert a row with ``INSERT OR IGNORE``; return whether it is new."""
+        if not self._db.in_transaction:
+            self._db.execute("BEGIN")
+        added = self._db.execute(statement, row).rowcount == 1
+        self._pending += 1
+        if self._pending >= _BATCH:
+            self.flush()
+        return added
+
+    def flush(self) -> None:
+        """Commit the additions: from here on they outlive the process."""
+        if self._db.in_transaction:
+            self._db.execute("COMMIT")
+        self._pending = 0
+
+    def close(self) -> None:
+        """Commit and close the file."""
+        self.flush()
+        self._db.close()
 
 
 def open_cache(path: Path | str, application: int, schema: str) -> sqlite3.Connection:

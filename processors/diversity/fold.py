@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from processors.diversity.calibration import Calibration
@@ -71,12 +72,16 @@ class Diversity:
         self._store = kept if kept is not None else KeptStore(":memory:")
         self._space = fitted.space if fitted is not None else Space({})
         self._near_duplicate = near_duplicate(self._config, fitted)
-        self._index = KeptIndex(self._store, self._space, self._near_duplicate)
         self._model = ""
         self._scorer = ""
         self._params = {"keep_rate": self._config.keep_rate, "near_duplicate": self._near_duplicate}
         self.offset = -1
         self.decided_offset = -1
+
+    @cached_property
+    def _index(self) -> KeptIndex:
+        """Built at first use: a fold that is restored has another space than a fresh one, and reading takes long."""
+        return KeptIndex(self._store, self._space, self._near_duplicate)
 
     def decide(self, sample: Sample, offset: int) -> Sample | None:
         """Return `sample` with its decision and one more lineage step, or None if its id was decided before.
@@ -187,7 +192,7 @@ class Diversity:
         )
 
     def snapshot(self) -> bytes:
-        """Return the whole state except the seen ids: equal states give equal bytes."""
+        """Return the whole state except the seen ids and the kept samples: equal states give equal bytes."""
         header = {
             "offset": self.offset,
             "decided_offset": self.decided_offset,
@@ -241,7 +246,6 @@ class Diversity:
         self._model, self._scorer = header["model"], header["scorer"]
         self._clusters.load(parts["clusters"])
         self._space = space_of(parts.get("space", {}))
-        self._index = KeptIndex(self._store, self._space, self._near_duplicate)
         self._load_rings(parts["kept"])
         if header["rule"] == self._rule.name:
             self._rule.load(parts["rule"])

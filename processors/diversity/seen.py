@@ -3,15 +3,14 @@
 import re
 from pathlib import Path
 
-from processors.diversity.cache_file import open_cache
+from processors.diversity.cache_file import CacheFile
 
 _APPLICATION = 0x53494654  # "SIFT"; SQLite's mark for "this file belongs to this program"
 _OUR_ID = re.compile("[0-9a-f]{32}")
-_BATCH = 1000
 _SCHEMA = 'CREATE TABLE seen (id BLOB PRIMARY KEY, "offset" INTEGER NOT NULL) WITHOUT ROWID'
 
 
-class SeenIds:
+class SeenIds(CacheFile):
     """The ids of decided samples, each with the input offset of its decision.
 
     A cache: the output topics hold all of it, so a lost file costs a refill and no data. For that reason it does not
@@ -32,20 +31,14 @@ class SeenIds:
 
         Raises sqlite3.OperationalError if the file cannot be opened or another process is writing to it.
         """
-        self._db = open_cache(path, _APPLICATION, _SCHEMA)
-        self._pending = 0
+        super().__init__(path, _APPLICATION, _SCHEMA)
         self._last = self._read_last()
 
     def add(self, sample_id: str, offset: int) -> bool:
         """Remember that `sample_id` was decided at `offset`; return False, and change nothing, if it was known."""
-        if not self._db.in_transaction:
-            self._db.execute("BEGIN")
-        added = self._db.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (_key(sample_id), offset)).rowcount == 1
+        added = self._insert("INSERT OR IGNORE INTO seen VALUES (?, ?)", (_key(sample_id), offset))
         if added:
             self._last = max(self._last, offset)
-        self._pending += 1
-        if self._pending >= _BATCH:
-            self.flush()
         return added
 
     def contains(self, sample_id: str) -> bool:
@@ -65,17 +58,6 @@ class SeenIds:
     def clear(self) -> None:
         """Drop every id."""
         self.forget_after(-1)
-
-    def flush(self) -> None:
-        """Commit the additions: from here on they outlive the process."""
-        if self._db.in_transaction:
-            self._db.execute("COMMIT")
-        self._pending = 0
-
-    def close(self) -> None:
-        """Commit and close the file."""
-        self.flush()
-        self._db.close()
 
     def _read_last(self) -> int:
         (last,) = self._db.execute('SELECT max("offset") FROM seen').fetchone()

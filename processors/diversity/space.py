@@ -22,7 +22,7 @@ _ANY = ""
 class Space:
     """The mean vectors (D,) by language; that of the language "" is for all others. Without means, nothing is moved.
 
-    The means are frozen with the first sample and part of every snapshot: kept vectors stay comparable.
+    The means are part of every snapshot and stay as they are: kept vectors stay comparable.
     """
 
     means: Mapping[str, Vector]

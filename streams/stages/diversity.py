@@ -170,7 +170,7 @@ async def rebuilt(
 ) -> Rebuilt:
     """Rebuild the state in `directory`, that of the diversity worker, for the embedding model of the settings.
 
-    Raises ModelMissing, and as `Rebuild.run`.
+    Raises as `Embedding` and `Rebuild.run`.
     """
     directory.mkdir(parents=True, exist_ok=True)
     embedder, cache = settings.scoring.embedder, settings.cache

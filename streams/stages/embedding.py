@@ -9,7 +9,9 @@ import schemas
 from processors.embedding.embedders import embedder_identity, load_embedder
 from processors.embedding.embedding import Embedder
 from processors.embedding.vectors import to_message
+from processors.models.files import ModelMissing
 from schemas import Sample
+from streams.errors import StreamsError
 
 
 class Embedding:
@@ -20,9 +22,12 @@ class Embedding:
     """
 
     def __init__(self, name: str, cache: Path) -> None:
-        """`name` is the setting ``scoring.embedder``. Raises ModelMissing."""
+        """`name` is the setting ``scoring.embedder``. Raises StreamsError if the model's files are missing."""
         self.name = name
-        self.model_hash = embedder_identity(name, cache)
+        try:
+            self.model_hash = embedder_identity(name, cache)
+        except ModelMissing as error:
+            raise StreamsError(f"scoring.embedder: {error}") from None
         self._cache = cache
 
     def made(self, model: str) -> bool:

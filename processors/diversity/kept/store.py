@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from processors.diversity.cache_file import open_cache
+from processors.diversity.cache_file import CacheFile
 
 _APPLICATION = 0x5349464B  # "SIFK"; SQLite's mark for "this file belongs to this program"
-_BATCH = 1000
 _AT_ONCE = 500
 _LAYOUTS = 2
 # Long texts stand last: SQLite reads a row up to the last column that is asked for.
@@ -26,7 +25,7 @@ class Kept:
     """One kept sample: the input offset of its decision, its request as a key and as texts, and its vector.
 
     `vector` is the embedding as it came, little-endian float16; `request`, `turn` and `context` are those of
-    `processors.diversity.copies.Request`.
+    `processors.diversity.kept.copies.Request`.
     """
 
     offset: int
@@ -38,18 +37,17 @@ class Kept:
     context: str
 
 
-class KeptStore:
+class KeptStore(CacheFile):
     """Every kept sample, in the order of the input offsets: about 1 kB each on disk, and none in memory.
 
     A cache like `processors.diversity.seen.SeenIds`, with the same promises: `curated` holds all of it. After a crash,
     `forget_after` drops what was kept after a snapshot; if `count` is then below the snapshot's, the caller refills the
-    store from the topic with `add`, in any order. For one thread at a time, not always the same one.
+    store from the topic with `add`, in any order.
     """
 
     def __init__(self, path: Path | str) -> None:
         """Open or create the file at `path`; ``":memory:"`` keeps everything in memory. Raises as `open_cache`."""
-        self._db = open_cache(path, _APPLICATION, _SCHEMA)
-        self._pending = 0
+        super().__init__(path, _APPLICATION, _SCHEMA)
         self.count = self._counted()
 
     def of(self, model: str) -> None:
@@ -67,14 +65,8 @@ class KeptStore:
 
     def add(self, kept: Kept) -> None:
         """Remember a sample, if none was kept at that offset."""
-        if not self._db.in_transaction:
-            self._db.execute("BEGIN")
         row = (kept.offset, kept.sample_id, kept.request, kept.language, kept.vector, kept.turn, kept.context)
-        added = self._db.execute("INSERT OR IGNORE INTO kept VALUES (?, ?, ?, ?, ?, ?, ?)", row).rowcount
-        self.count += added
-        self._pending += 1
-        if self._pending >= _BATCH:
-            self.flush()
+        self.count += self._insert("INSERT OR IGNORE INTO kept VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
     def copy_of(self, request: bytes) -> str | None:
         """Return the id of the first kept sample with this request, or None."""
@@ -127,17 +119,6 @@ class KeptStore:
     def clear(self) -> None:
         """Drop everything."""
         self.forget_after(-1)
-
-    def flush(self) -> None:
-        """Commit the additions: from here on they outlive the process."""
-        if self._db.in_transaction:
-            self._db.execute("COMMIT")
-        self._pending = 0
-
-    def close(self) -> None:
-        """Commit and close the file."""
-        self.flush()
-        self._db.close()
 
     def _counted(self) -> int:
         (count,) = self._db.execute("SELECT count(*) FROM kept").fetchone()

@@ -1,4 +1,4 @@
-"""What a process does that needs the converted checkpoint; in a module without torch, which a process would import."""
+"""A process that needs the converted checkpoint, in a module without torch: the process imports its module."""
 
 from pathlib import Path
 

@@ -11,6 +11,7 @@ from processors.diversity.fold import Diversity
 from processors.diversity.kept.store import KeptStore
 from processors.diversity.seen import SeenIds
 from schemas import Sample, encode
+from streams.errors import StreamsError
 from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
 from streams.stages.embedding import Embedding
@@ -97,3 +98,8 @@ async def test_a_changed_embedding_model_is_refused_with_instructions(
     async with KafkaClient(embedded) as client:
         with pytest.raises(EmbedderChanged, match=r"embedded by 0123.* is now minilm.*`siftstream diversity rebuild`"):
             await require_embedder(client, prefix, now)
+
+
+def test_a_missing_embedding_model_is_said_in_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(StreamsError, match=r"scoring\.embedder: embedder 'nowhere' is neither"):
+        Embedding("nowhere", tmp_path)

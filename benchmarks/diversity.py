@@ -27,6 +27,7 @@ from river import cluster
 from benchmarks.diversity_data import Cache, scored_rows
 from benchmarks.diversity_quality import quality
 from benchmarks.gate import gate
+from benchmarks.gate_recall import MICRO_BATCH
 from benchmarks.languages import languages, library_seeds
 from processors.diversity.calibration import Calibration, SeedVectors, calibrate
 from processors.diversity.clusterers import build
@@ -98,9 +99,9 @@ def cpu(work: Callable[[], Any]) -> float:
     return time.process_time() - began
 
 
-def fold(seeds: SeedVectors, n: int = 20_000, rounds: int = 20) -> Figures:
+def fold(seeds: SeedVectors, n: int = 100 * MICRO_BATCH) -> Figures:
     """Measure decisions per CPU second of the whole fold with default settings, ids and kept samples on disk, once all
-    clusters are used.
+    clusters are used, in micro-batches as the stage decides them.
 
     Returns the best of the rounds, since other work on the machine can only slow the process down, and the median.
     """
@@ -113,11 +114,11 @@ def fold(seeds: SeedVectors, n: int = 20_000, rounds: int = 20) -> Figures:
         diversity = Diversity(seen=seen, kept=kept, config=config, clusters=clusters, fitted=fitted)
 
         def decide(part: list[tuple[int, Sample]]) -> float:
-            return cpu(lambda: [diversity.decide(sample, offset) for offset, sample in part]) / len(part)
+            offsets, batch = zip(*part, strict=True)
+            return cpu(lambda: diversity.decide_many(batch, offsets)) / len(part)
 
-        size = n // (2 * rounds)
-        decide(samples[: n // 2])
-        seconds = [decide(samples[first : first + size]) for first in range(n // 2, n, size)]
+        batches = [samples[first : first + MICRO_BATCH] for first in range(0, n, MICRO_BATCH)]
+        seconds = [decide(batch) for batch in batches][len(batches) // 2 :]
     return {"decisions_per_s": 1.0 / min(seconds), "decisions_per_s_median": 1.0 / median(seconds)}
 
 

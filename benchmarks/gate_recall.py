@@ -30,7 +30,8 @@ Figures = dict[str, Any]
 COSINES = {"near": (0.958, 0.012), "hard": (0.90, 0.93)}
 """Cosines of planted duplicates with their originals: mean and deviation, and the range of the hard ones."""
 PROBES = 2_000
-_ROUND = 50
+MICRO_BATCH = 256
+"""Samples that the stage decides at once, at most."""
 _LAGS = {"below_1e3": (0, 1e3), "1e3_1e4": (1e3, 1e4), "1e4_1e5": (1e4, 1e5), "above_1e5": (1e5, 1e9)}
 
 
@@ -74,27 +75,28 @@ class Gate:
         if snapshot is not None:
             self.fold.restore(snapshot)
 
-    def decide(self, sample: Sample) -> Decision:
-        """Decide one sample, and note the CPU seconds."""
-        offset = len(self.decisions)
+    def decide(self, samples: Sequence[Sample]) -> list[Decision]:
+        """Decide a micro-batch, and note the CPU seconds per sample."""
+        offsets = range(len(self.decisions), len(self.decisions) + len(samples))
         began = time.process_time_ns()
-        decided = self.fold.decide(sample, offset)
-        self.seconds.append((time.process_time_ns() - began) / 1e9)
-        assert decided is not None
-        assert decided.decision is not None
-        self.decisions.append(decided.decision)
-        return decided.decision
+        decided = self.fold.decide_many(samples, offsets)
+        self.seconds += [(time.process_time_ns() - began) / 1e9 / len(samples)] * len(samples)
+        decisions = [each.decision for each in decided if isinstance(each, Sample) and each.decision is not None]
+        assert len(decisions) == len(samples)
+        self.decisions += decisions
+        return decisions
 
     def grow(self, until: int) -> None:
         """Decide originals until `until` of them are decided; the rings judge them, and remember those kept."""
-        for number in range(self.grown, until):
-            sample = original_sample(self.stream, number)
-            vector = self.placed(sample)
-            self.by_rings.append(self.rings.nearest(vector) >= self.near_duplicate)
-            decision = self.decide(sample)
-            if decision.outcome == "curated" and decision.cluster is not None:
-                self.kept.append(number)
-                self.rings.add(decision.cluster, number, vector)
+        for first in range(self.grown, until, MICRO_BATCH):
+            numbers = range(first, min(first + MICRO_BATCH, until))
+            samples = [original_sample(self.stream, number) for number in numbers]
+            for number, sample, decision in zip(numbers, samples, self.decide(samples), strict=True):
+                vector = self.placed(sample)
+                self.by_rings.append(self.rings.nearest(vector) >= self.near_duplicate)
+                if decision.outcome == "curated" and decision.cluster is not None:
+                    self.kept.append(number)
+                    self.rings.add(decision.cluster, number, vector)
         self.grown = max(self.grown, until)
 
     def placed(self, sample: Sample) -> Vectors:
@@ -115,9 +117,12 @@ class Found:
 def probe(gate: Gate, planted: Sequence[Planted]) -> list[Found]:
     """Put planted duplicates through the fold; rejected ones leave no trace in its memory."""
     found = []
-    for each in planted:
-        by_rings = gate.rings.nearest(gate.placed(each.sample)) >= gate.near_duplicate
-        found.append(Found(each, gate.decide(each.sample).reason == "near_duplicate", by_rings))
+    for first in range(0, len(planted), MICRO_BATCH):
+        batch = planted[first : first + MICRO_BATCH]
+        decisions = gate.decide([each.sample for each in batch])
+        for each, decision in zip(batch, decisions, strict=True):
+            by_rings = gate.rings.nearest(gate.placed(each.sample)) >= gate.near_duplicate
+            found.append(Found(each, decision.reason == "near_duplicate", by_rings))
     return found
 
 
@@ -142,16 +147,29 @@ def costs(gate: Gate) -> Figures:
     cold = cpu(lambda: KeptIndex(gate.store, space, near + 1e-9))  # it has no layout for that threshold: it reads all
     index = KeptIndex(gate.store, space, near)
     unseen = [original_sample(gate.stream, gate.grown + number) for number in range(PROBES)]
-    asked = [(request_of(sample.prompt), gate.placed(sample)) for sample in unseen]
+    batches = [unseen[first : first + MICRO_BATCH] for first in range(0, PROBES, MICRO_BATCH)]
     return {
         "kept": len(gate.kept),
         **in_rounds("us_per_decision", decisions),
-        **in_rounds("us_per_search", [cpu(partial(index.copy_of, *each, readable=True)) for each in asked]),
+        **in_rounds("us_per_search", [seconds for batch in batches for seconds in search(gate, index, batch)]),
         "memory_bytes_per_kept": index.nbytes / len(gate.kept),
         "disk_bytes_per_kept": sum(file.stat().st_size for file in gate.folder.glob("kept.sqlite*")) / len(gate.kept),
         "restart_s": warm,
         "restart_without_layout_s": cold,
     }
+
+
+def search(gate: Gate, index: KeptIndex, samples: Sequence[Sample]) -> list[float]:
+    """Search for copies of a micro-batch; return the CPU seconds per sample, once for each."""
+    requests = [request_of(sample.prompt) for sample in samples]
+    vectors = np.stack([gate.placed(sample) for sample in samples])
+
+    def work() -> None:
+        lookup = index.lookup(vectors, range(len(requests)))
+        for row, request in enumerate(requests):
+            index.copy_of(request, partial(lookup.near, row))
+
+    return [cpu(work) / len(samples)] * len(samples)
 
 
 def recalls(gate: Gate) -> Figures:
@@ -186,8 +204,8 @@ def is_repeatable(stream: Stream, size: int, folder: Path) -> bool:
 
 
 def in_rounds(name: str, seconds: Sequence[float]) -> Figures:
-    """Return microseconds: the best round of 50, since other work can only slow a process down, and the median one."""
-    rounds = [mean(seconds[first : first + _ROUND]) * 1e6 for first in range(0, len(seconds), _ROUND)]
+    """Return microseconds: the best round, since other work can only slow a process down, and the median one."""
+    rounds = [mean(seconds[first : first + MICRO_BATCH]) * 1e6 for first in range(0, len(seconds), MICRO_BATCH)]
     return {name: min(rounds), f"{name}_median": median(rounds)}
 
 

@@ -1,15 +1,16 @@
 """The diversity stage: one pure fold over scored samples that decides, for each, whether it is kept."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 from processors.diversity.calibration import Calibration
 from processors.diversity.clusterers import Clusterer, build, near_duplicate, nearest
 from processors.diversity.config import DiversityConfig
+from processors.diversity.examination import Examined, Passed, examine
 from processors.diversity.fold_state import Arrays, Header, SnapshotError, pack, unpack
-from processors.diversity.gates import failed_gate, is_readable
+from processors.diversity.gates import is_readable
 from processors.diversity.kept.copies import Request, request_of
 from processors.diversity.kept.index import KeptIndex
 from processors.diversity.kept.rings import KeptRings
@@ -18,12 +19,9 @@ from processors.diversity.rules.base import Candidate, KeepRule
 from processors.diversity.rules.registry import make_rule
 from processors.diversity.seen import SeenIds
 from processors.diversity.space import Space, space_of
-from processors.diversity.vectors import Vector, norm
-from processors.embedding.vectors import vector_of
+from processors.diversity.vectors import Vector
 from processors.errors import InvalidSample
 from schemas import Decision, Embedding, Sample, Step
-
-_NORM_TOLERANCE = 0.01  # float16 moves the norm of a unit vector by less than 0.001
 
 log = logging.getLogger(__name__)
 
@@ -91,54 +89,54 @@ class Diversity:
 
         Raises InvalidSample if the score or the embedding is missing or unusable; then only `offset` changes.
         """
+        (decided,) = self.decide_many([sample], [offset])
+        if isinstance(decided, InvalidSample):
+            raise decided
+        return decided
+
+    def decide_many(self, samples: Sequence[Sample], offsets: Sequence[int]) -> list[Sample | InvalidSample | None]:
+        """Return for every sample what `decide` would return or raise: the same at less cost, as one search of the
+        kept samples serves many.
+        """
+        examined = examine(samples, offsets, self._space, self._index)
+        return [self._decide(*each) for each in zip(samples, offsets, examined, strict=True)]
+
+    def _decide(self, sample: Sample, offset: int, found: Examined) -> Sample | InvalidSample | None:
         self.offset = max(self.offset, offset)
-        try:
-            found = self._examine(sample)
-        except InvalidSample:
-            if self._seen.contains(sample.sample_id):
-                return None
-            raise
+        found = found if sample.fault else self._fits(sample.embedding, found)
+        if isinstance(found, InvalidSample):
+            return None if self._seen.contains(sample.sample_id) else found
         if not self._seen.add(sample.sample_id, offset):
             return None
-        decision = self._rejection(found, offset) if isinstance(found, str) else self._judge(sample, found, offset)
+        decision = self._judge(sample, found, offset) if isinstance(found, Passed) else self._rejection(found, offset)
         self.decided_offset = offset
         at = sample.lineage[-1].at if sample.lineage else ""
         return sample.advance(Step(stage="diversity", at=at, params=dict(self._params)), decision=decision)
 
-    def _examine(self, sample: Sample) -> str | Vector:
-        """Return the vector of a sample that passes the gates, or the reason why it does not; change nothing."""
-        if sample.fault:
-            return sample.fault
-        if sample.score is None or sample.embedding is None:
-            raise InvalidSample("a sample needs its score and its embedding before diversity decides")
-        vector = self._vector(sample.embedding)
-        reason = failed_gate(sample.score, sample.verification)
-        return vector if reason is None else reason
-
-    def _vector(self, embedding: Embedding) -> Vector:
+    def _fits(self, embedding: Embedding | None, found: Examined) -> Examined:
+        """Return what was found, or an error if the present state cannot take the embedding."""
+        if isinstance(found, InvalidSample) or embedding is None:
+            return found
         if self._model and self._model not in (embedding.model_hash, embedding.model):
-            raise InvalidSample(
+            return InvalidSample(
                 f"an embedding of {embedding.model}, but earlier decisions used {self._model}, and cosines between two "
                 "models mean nothing: embed with that model, or start diversity with an empty state"
             )
         if self._clusters.dims and embedding.dims != self._clusters.dims:
-            raise InvalidSample(f"an embedding of {embedding.dims} dimensions, the clusters have {self._clusters.dims}")
-        vector = vector_of(embedding)
-        length = norm(vector)
-        if not abs(length - 1.0) <= _NORM_TOLERANCE:  # NaN fails too
-            raise InvalidSample(f"an embedding of norm {length:.4g}: a unit vector is needed")
-        return vector
+            return InvalidSample(
+                f"an embedding of {embedding.dims} dimensions, the clusters have {self._clusters.dims}"
+            )
+        return found
 
-    def _judge(self, sample: Sample, vector: Vector, offset: int) -> Decision:
-        score, embedding = sample.score, sample.embedding
-        assert score is not None  # _examine has checked all three
+    def _judge(self, sample: Sample, passed: Passed, offset: int) -> Decision:
+        score, embedding, vector = sample.score, sample.embedding, passed.vector
+        assert score is not None  # the examination has checked all three
         assert score.ifd is not None
         assert embedding is not None
-        vector = self._space.place(vector, sample.language)
         affinities = self._clusters.affinities(vector)
         near = nearest(affinities, self._config.neighbour_clusters)
         request = request_of(sample.prompt)
-        if copy := self._index.copy_of(request, vector, readable=is_readable(embedding)):
+        if copy := self._index.copy_of(request, passed.near if is_readable(embedding) else None):
             cluster = near[0] if near else None
             return self._rejection(
                 "near_duplicate", offset, cluster=cluster, nearest=copy.cosine, duplicate_of=copy.sample_id

@@ -70,7 +70,16 @@ class DiversityWork(BatchWork):
         """Decide about the samples in order; one that was decided before has no output."""
         fitting = self._embedding.fitting(samples)
         self._warn(again=sum(one is not other for one, other in zip(samples, fitting, strict=True)))
-        return [self._decide(sample, offset) for sample, offset in zip(fitting, offsets, strict=True)]
+        self._next = offsets[-1] + 1
+        return [self._outputs(decided) for decided in self._state.fold.decide_many(fitting, offsets)]
+
+    def _outputs(self, decided: Sample | InvalidSample | None) -> list[Output] | Exception:
+        if isinstance(decided, InvalidSample):
+            return decided
+        if decided is None or decided.sample_id in self._state.standing or decided.decision is None:
+            return []
+        told = feedback_of(decided)
+        return [Output(decided.decision.outcome, decided), *([Output("feedback", told)] if told else [])]
 
     def _warn(self, again: int) -> None:
         if again and not self._warned:
@@ -80,17 +89,6 @@ class DiversityWork(BatchWork):
                 self._embedding.name,
             )
             self._warned = True
-
-    def _decide(self, sample: Sample, offset: int) -> list[Output] | Exception:
-        self._next = offset + 1
-        try:
-            decided = self._state.fold.decide(sample, offset)
-        except InvalidSample as error:
-            return error
-        if decided is None or decided.sample_id in self._state.standing or decided.decision is None:
-            return []
-        told = feedback_of(decided)
-        return [Output(decided.decision.outcome, decided), *([Output("feedback", told)] if told else [])]
 
     async def after_batch(self) -> None:
         """Write a snapshot if enough events or enough time have passed since the last one."""

@@ -8,7 +8,7 @@ alike, and only their differences tell them apart.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ _SHARE = 128
 _VISITED = 16
 _NEIGHBOURS = 64
 _STEPS = 100
+_BLOCK = 16  # searches at once
 _DEVIATIONS = 3.5  # of the binomial distribution: one near pair in 4,000 differs in more bits
 
 
@@ -34,7 +35,7 @@ class Cells:
     """Numbered unit vectors in cells of neighbours; a search visits the 16 cells nearest to a vector.
 
     A cell with more than 512 vectors, and more than a 128th of all, is divided in two. What a search finds depends only
-    on the vectors added and their order: a centre moves only when its cell is divided, and nothing is random.
+    on the additions and their order: a centre moves only when its cell is divided, and nothing is random.
     """
 
     def __init__(self, dims: int, near: float, vectors_at: VectorsAt) -> None:
@@ -47,7 +48,6 @@ class Cells:
         self._shadows = np.zeros((0, _BITS), np.float32)  # the centres' products with the planes
         self._cells: list[PagedCell] = []
         self._pages = Pages(_BITS // _WORD)
-        self._looked: tuple[Vector, Vector, Vector] | None = None
         self.count = 0
 
     @property
@@ -55,41 +55,43 @@ class Cells:
         """Bytes of memory of all arrays, unused room included."""
         return self._pages.nbytes + self._planes.nbytes + self._centres.nbytes + self._shadows.nbytes
 
-    def add(self, number: int, vector: Vector) -> None:
-        """Add the unit `vector` (D,) under a number, 0 or more, that was not used before."""
+    def add(self, numbers: Numbers, vectors: Vector) -> None:
+        """Add unit `vectors` (N, D), at least one, under `numbers` (N,), 0 or more, that were not used before."""
         if not self._cells:
-            self._place(0, vector, _FULL)
-        cosines, product = self._look(vector)
-        place = int(cosines.argmax())
-        cell = self._cells[place]
-        self._pages.add(cell, number, self._codes(product, place, cosines[place]))
-        self.count += 1
-        if cell.length > max(cell.limit, self.count // _SHARE):
-            self._divide(place)
+            self._place(0, vectors[0], _FULL)
+        self._distribute(numbers, vectors, np.arange(len(self._cells)))
+        self.count += len(numbers)
+        for place, cell in enumerate(self._cells.copy()):
+            if cell.length > max(cell.limit, self.count // _SHARE):
+                self._divide(place)
 
-    def search(self, vector: Vector) -> list[int]:
-        """Return the numbers of vectors that are probably near `vector` (D,), the likeliest first.
+    def search(self, vectors: Vector) -> Iterator[list[int]]:
+        """Yield for each of the unit `vectors` (N, D) the numbers of probably near ones, the likeliest first.
 
         About one near vector in 100 is missed; the caller computes the cosines of those found.
         """
-        if not self._cells:
-            return []
-        cosines, product = self._look(vector)
+        for first in range(0, len(vectors), _BLOCK):
+            block = vectors[first : first + _BLOCK]
+            rows, numbers = self._search(block) if self._cells else (np.zeros(0, np.int64), np.zeros(0, np.int64))
+            yield from (part.tolist() for part in np.split(numbers, np.searchsorted(rows, np.arange(1, len(block)))))
+
+    def _search(self, vectors: Vector) -> tuple[Numbers, Numbers]:
+        """Return pairs of a row of `vectors` and a number (M,), by row and likelihood."""
+        cosines = np.vecdot(vectors[:, None], self._centres)
         places = _largest(cosines, _VISITED)
-        codes = self._codes(product, places, cosines[places, None])
-        most = self._most_bits[(np.abs(cosines[places]) * _STEPS).astype(np.int64)]
-        numbers, bits = self._pages.near([self._cells[place] for place in places.tolist()], codes, most)
-        return [number for _, number in sorted(zip(bits.tolist(), numbers.tolist(), strict=True))]
+        cosines = np.take_along_axis(cosines, places, axis=1)
+        products = np.vecdot(vectors[:, None], self._planes)
+        codes = self._codes(products[:, None], places, cosines[:, :, None])
+        most = self._most_bits[(np.abs(cosines) * _STEPS).astype(np.int64)]
+        visits = [self._cells[place] for place in places.ravel().tolist()]
+        visit, numbers, bits = self._pages.near(visits, codes.reshape(len(visits), -1), most.reshape(-1, 2))
+        rows = visit // places.shape[1]
+        order = np.lexsort((numbers, bits, rows))
+        return rows[order], numbers[order]
 
-    def _look(self, vector: Vector) -> tuple[Vector, Vector]:
-        """Return the products of `vector` with the centres and the planes; a search is often followed by `add`."""
-        if self._looked is None or self._looked[0] is not vector:
-            self._looked = vector, dots(self._centres, vector), dots(self._planes, vector)
-        return self._looked[1:]
-
-    def _codes(self, product: Vector, places: Any, cosines: Any) -> Codes:
-        """Return the codes (…, 4) in the cells `places` of a vector with this product with the planes."""
-        return np.packbits(product > cosines * self._shadows.take(places, axis=0), axis=-1).view(np.uint64)
+    def _codes(self, products: Vector, places: Numbers, cosines: Vector) -> Codes:
+        """Return the codes (…, 4) in the cells `places` of vectors with these products with the planes."""
+        return np.packbits(products > cosines * self._shadows.take(places, axis=0), axis=-1).view(np.uint64)
 
     def _place(self, place: int, centre: Vector, limit: int) -> None:
         """Put an empty cell and its centre at `place`, which is in use or the next free one."""
@@ -100,7 +102,6 @@ class Cells:
             self._shadows = np.concatenate([self._shadows, shadow[None]])
         self._pages.empty(self._cells[place])
         self._centres[place], self._shadows[place] = centre, shadow
-        self._looked = None
 
     def _divide(self, place: int) -> None:
         """Divide a cell by the means of its halves, along the line from one vector to the farthest from it."""
@@ -145,7 +146,6 @@ class Cells:
         self._centres, self._shadows = state["centres"].copy(), state["shadows"].copy()
         self._cells = [PagedCell(int(limit)) for limit in state["limits"]]
         self._pages = Pages(_BITS // _WORD)
-        self._looked = None
         ends = np.cumsum(state["lengths"])[:-1]
         parts = zip(self._cells, np.split(state["numbers"], ends), np.split(state["codes"], ends), strict=True)
         for cell, numbers, codes in parts:
@@ -153,10 +153,11 @@ class Cells:
         self.count = len(state["numbers"])
 
 
-def _largest(values: Vector, count: int) -> NDArray[np.int64]:
-    if len(values) <= count:
-        return np.arange(len(values))
-    return values.argpartition(-count)[-count:]
+def _largest(values: Vector, count: int) -> Numbers:
+    """Return the places (…, count) of the largest `values` (…, N), or of all if there are fewer."""
+    if values.shape[-1] <= count:
+        return np.broadcast_to(np.arange(values.shape[-1]), values.shape)
+    return values.argpartition(-count)[..., -count:]
 
 
 def _most_bits(at_least: float) -> NDArray[np.uint8]:

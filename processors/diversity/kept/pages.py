@@ -9,6 +9,7 @@ Numbers = NDArray[np.int64]
 Codes = NDArray[np.uint64]
 
 _PAGE = 128
+_SCANNED = 256  # pages at once: they stay in the processor's cache
 _UNUSED = -1
 
 
@@ -24,20 +25,13 @@ class Pages:
         self._first: Codes = np.zeros((0, _PAGE), np.uint64)  # the words that every search reads, close together
         self._rest: Codes = np.zeros((0, _PAGE, words - 1), np.uint64)
         self._free: list[int] = []
+        # Room for a scan, made once: memory that is taken anew for each costs more time than the scan.
+        self._room = tuple(np.zeros((_SCANNED, _PAGE), kind) for kind in (np.uint64, np.uint8, np.bool_))
 
     @property
     def nbytes(self) -> int:
         """Bytes of memory, free pages included."""
         return self._numbers.nbytes + self._first.nbytes + self._rest.nbytes
-
-    def add(self, cell: "PagedCell", number: int, code: Codes) -> None:
-        """Append an entry with the code (W,) to `cell`."""
-        row, place = divmod(cell.length, _PAGE)
-        if row == len(cell.pages):
-            cell.pages = np.append(cell.pages, self._take_page())
-        page = cell.pages[row]
-        self._numbers[page, place], self._first[page, place], self._rest[page, place] = number, code[0], code[1:]
-        cell.length += 1
 
     def extend(self, cell: "PagedCell", numbers: Numbers, codes: Codes) -> None:
         """Append entries with the codes (N, W) to `cell`."""
@@ -78,23 +72,42 @@ class Pages:
         first, rest = self._first[cell.pages].reshape(-1, 1), self._rest[cell.pages]
         return np.concatenate([first, rest.reshape(len(first), -1)], axis=1)[: cell.length]
 
-    def near(self, cells: Sequence["PagedCell"], codes: Codes, most: NDArray[np.uint8]) -> tuple[Numbers, Numbers]:
-        """Return the numbers (M,) of entries whose codes differ in few bits, and in how many (M,).
+    def near(
+        self, cells: Sequence["PagedCell"], codes: Codes, most: NDArray[np.uint8]
+    ) -> tuple[Numbers, Numbers, NDArray[np.uint8]]:
+        """Return entries whose codes differ in few bits: in which of the cells they lie (a place in `cells`, of which
+        one may occur twice), their numbers, and how many bits differ, each (M,).
 
         `codes` (C, W) has a code for each of the C cells; `most` (C, 2) the most bits that may differ, of the first
         word and of all.
         """
         pages = np.concatenate([cell.pages for cell in cells])
         of_page = np.arange(len(cells)).repeat([len(cell.pages) for cell in cells])
-        scanned = np.bitwise_count(self._first.take(pages, axis=0) ^ codes[:, :1].take(of_page, axis=0))
-        hits = (scanned <= most[:, :1].take(of_page, axis=0)).ravel().nonzero()[0]  # flat, bytes: ten times as fast
-        rows = hits // _PAGE
-        which, at = of_page.take(rows), pages.take(rows) * _PAGE + hits % _PAGE
+        at, which, scanned = self._scan(pages, of_page, codes[:, :1], most[:, :1])
         rest = self._rest.reshape(-1, self._rest.shape[2]).take(at, axis=0) ^ codes[:, 1:].take(which, axis=0)
-        bits = scanned.ravel().take(hits) + sum(np.bitwise_count(rest).T)
+        bits = scanned + sum(np.bitwise_count(rest).T)
         found = (bits <= most[:, 1].take(which)).nonzero()[0]
-        numbers, bits = self._numbers.ravel().take(at[found]), bits[found]
-        return numbers[numbers != _UNUSED], bits[numbers != _UNUSED]
+        numbers = self._numbers.ravel().take(at[found])
+        found, numbers = found[numbers != _UNUSED], numbers[numbers != _UNUSED]
+        return which[found], numbers, bits[found]
+
+    def _scan(
+        self, pages: Numbers, of_page: Numbers, codes: Codes, most: NDArray[np.uint8]
+    ) -> tuple[Numbers, Numbers, NDArray[np.uint8]]:
+        """Return the places of entries whose first word differs in few bits, the cell of each, and how many bits."""
+        found = []
+        for first in range(0, len(pages), _SCANNED):
+            part, of = pages[first : first + _SCANNED], of_page[first : first + _SCANNED]
+            words, bits, few = (room[: len(part)] for room in self._room)
+            np.take(self._first, part, axis=0, out=words, mode="clip")
+            np.bitwise_xor(words, codes.take(of, axis=0), out=words)
+            np.bitwise_count(words, out=bits)
+            np.less_equal(bits, most.take(of, axis=0), out=few)
+            hits = few.ravel().nonzero()[0]
+            rows = hits // _PAGE
+            found.append((part.take(rows) * _PAGE + hits % _PAGE, of.take(rows), bits.ravel().take(hits)))
+        at, which, scanned = (np.concatenate(each) for each in zip(*found, strict=True))
+        return at, which, scanned
 
 
 class PagedCell:

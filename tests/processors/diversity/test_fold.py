@@ -145,7 +145,7 @@ def test_every_reason_is_in_the_table() -> None:
         ({"embedding": embedding([0.0] * 4)}, "norm 0: a unit vector"),
         ({"embedding": embedding([float("nan"), 1.0, 0.0, 0.0])}, "norm nan"),
         ({"embedding": embedding([float("inf"), 1.0, 0.0, 0.0])}, "norm inf"),
-        ({"embedding": embedding([])}, "0 dimensions, the clusters have 4"),
+        ({"embedding": embedding([])}, "norm 0: a unit vector"),
         ({"embedding": embedding([1.0, 0.0])}, "2 dimensions, the clusters have 4"),
         ({"embedding": embedding(NORTH, model="wordllama")}, "embedding of wordllama, .* used minilm"),
         ({"score": score(None)}, "without IFD needs one of the flags"),

@@ -30,16 +30,22 @@ def near(vectors: Vectors, cosine: float) -> Vectors:
 
 def filled(vectors: Vectors) -> Cells:
     cells = Cells(vectors.shape[1], NEAR, lambda numbers: vectors[numbers])
-    for number, vector in enumerate(vectors):
-        cells.add(number, vector)
+    fill(cells, vectors, 0)
     return cells
+
+
+def fill(cells: Cells, vectors: Vectors, first: int) -> None:
+    """Add the vectors from `first` on, 100 at a time."""
+    for start in range(first, len(vectors), 100):
+        numbers = np.arange(start, min(start + 100, len(vectors)))
+        cells.add(numbers, vectors[numbers])
 
 
 def test_a_search_finds_near_vectors_at_any_lag() -> None:
     vectors = topics(8_000)
     cells = filled(vectors)
     asked = np.arange(0, 8_000, 8)
-    found = [cells.search(vector) for vector in near(vectors[asked], 0.93)]
+    found = list(cells.search(near(vectors[asked], 0.93)))
     hit = np.array([number in numbers for number, numbers in zip(asked, found, strict=True)])
     assert hit.mean() > 0.98
     assert hit[: len(hit) // 2].mean() > 0.98  # the older half
@@ -48,18 +54,25 @@ def test_a_search_finds_near_vectors_at_any_lag() -> None:
 
 def test_the_likeliest_come_first() -> None:
     vectors = topics(2_000)
-    found = filled(vectors).search(vectors[700])
+    (found,) = filled(vectors).search(vectors[700:701])
     assert found[0] == 700
 
 
+def test_many_searches_at_once_find_what_each_finds_alone() -> None:
+    vectors = topics(3_000)
+    cells, asked = filled(vectors), near(vectors[:50], 0.93)
+    assert list(cells.search(asked)) == [next(cells.search(vector[None])) for vector in asked]
+
+
 def test_nothing_is_found_in_empty_cells() -> None:
-    assert Cells(4, NEAR, lambda numbers: np.zeros((0, 4), np.float32)).search(unit(np.ones(4))) == []
+    assert list(Cells(4, NEAR, lambda numbers: np.zeros((0, 4), np.float32)).search(unit(np.ones((2, 4))))) == [[], []]
 
 
 def test_equal_vectors_cannot_be_divided_and_are_still_found() -> None:
     vectors = np.repeat(topics(1), 1_500, axis=0)
     cells = filled(vectors)
-    assert sorted(cells.search(vectors[0])) == list(range(1_500))
+    (found,) = cells.search(vectors[:1])
+    assert sorted(found) == list(range(1_500))
 
 
 def test_cells_go_on_from_their_state_as_if_never_stopped() -> None:
@@ -68,8 +81,7 @@ def test_cells_go_on_from_their_state_as_if_never_stopped() -> None:
     half = filled(vectors[:3_000])
     again = Cells(DIMS, NEAR, lambda numbers: vectors[numbers])
     again.load(half.state())
-    for number in range(3_000, 6_000):
-        again.add(number, vectors[number])
+    fill(again, vectors, 3_000)
     assert again.count == whole.count == 6_000
     mine, other = again.state(), whole.state()
     assert mine.keys() == other.keys()
@@ -80,11 +92,11 @@ def test_cells_go_on_from_their_state_as_if_never_stopped() -> None:
 def test_any_threshold_is_served(threshold: float) -> None:
     vectors = topics(50)
     cells = Cells(DIMS, threshold, lambda numbers: vectors[numbers])
-    for number, vector in enumerate(vectors):
-        cells.add(number, vector)
-    assert 7 in cells.search(vectors[7])
+    fill(cells, vectors, 0)
+    (found,) = cells.search(vectors[7:8])
+    assert 7 in found
     if threshold < 0:
-        assert len(cells.search(vectors[7])) == 50
+        assert len(found) == 50
 
 
 def test_memory_is_a_few_bytes_per_vector() -> None:

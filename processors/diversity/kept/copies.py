@@ -126,6 +126,8 @@ def _numbers(words: list[str], text: str) -> Counter[str]:
 
 def _turned_around(one: str, other: str) -> bool:
     """Return whether words change sides of the last "to" or "from": Celsius to Fahrenheit, Fahrenheit to Celsius."""
+    if not (_TOWARDS.search(one) and _TOWARDS.search(other)):
+        return False  # without such a word, nothing stands on its second side
     (before, after), (others_before, others_after) = _sides(one), _sides(other)
     return bool(before & others_after and after & others_before)
 

@@ -7,7 +7,7 @@ from pydantic.dataclasses import dataclass
 
 from processors.bounds import AboveZero, AtLeastZero, Cosine, CosineDistance, Positive, Share, Weight
 
-RuleName = Literal["streaming_gain", "ifd_threshold", "cluster_quota"]
+RuleName = Literal["band", "streaming_gain", "ifd_threshold", "cluster_quota"]
 ClustererName = Literal["stream", "river"]
 
 
@@ -19,9 +19,11 @@ class DiversityConfig:
     samples of 150 topics with a long tail); results were stable from half to twice these values.
     """
 
-    rule: RuleName = "streaming_gain"
-    """The rule for samples that passed the gates: ``streaming_gain`` weighs IFD against the samples kept so far,
-    ``ifd_threshold`` keeps the highest IFD, ``cluster_quota`` the highest IFD of every topic.
+    rule: RuleName = "band"
+    """The rule for samples that passed the gates. ``band`` prefers strata (language, task type, cluster) of which
+    little was kept, an IFD in the middle of its language and answer length, and novelty. The others are for comparison:
+    ``streaming_gain`` takes the higher IFD instead of the middle, ``ifd_threshold`` keeps the highest IFD,
+    ``cluster_quota`` the highest IFD of every topic; these three prefer long answers and keep more defects.
     """
     keep_rate: Share = 0.5
     """Share to keep of the samples that pass the gates, in (0, 1]. With half of them, a few hundred rows leave enough
@@ -36,6 +38,10 @@ class DiversityConfig:
     """Weight b of quality; novelty has the weight 1 - b."""
     deficit_weight: AtLeastZero = 0.1
     """Weight g of the addend for topics with few kept samples, not negative."""
+    stratum_cap: AboveZero = 4.0
+    """A stratum (language, task type, cluster) of which more was kept than so many times the average comes last."""
+    rank_window: Positive = 500
+    """Last IFD values per scorer, language and length of answer among which rule ``band`` ranks a sample's IFD."""
     cluster_window: Positive = 128
     """Last IFD values per cluster among which a sample's IFD is ranked."""
     global_window: Positive = 2000

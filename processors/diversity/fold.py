@@ -9,7 +9,7 @@ from processors.diversity.calibration import Calibration
 from processors.diversity.clusterers import Clusterer, build, near_duplicate, nearest
 from processors.diversity.config import DiversityConfig
 from processors.diversity.examination import Examined, Passed, examine
-from processors.diversity.fold_state import Arrays, Header, SnapshotError, pack, unpack
+from processors.diversity.fold_state import RANKED_BY_SCORER, Arrays, Header, SnapshotError, pack, unpack
 from processors.diversity.gates import is_readable
 from processors.diversity.kept.copies import Request, request_of
 from processors.diversity.kept.index import KeptIndex
@@ -39,8 +39,8 @@ class Diversity:
     changes no cluster, window or keep rate. All others are learnt by the clusters and judged by the rule; those kept
     are remembered.
 
-    IFD values of different scorers (model weights, convention) are not compared: if the scorer changes, the rule's
-    windows of IFD values are emptied at that sample. So two scorers that take turns make ranks poor, not wrong.
+    IFD values of different scorers (model weights, convention) are not compared: the rule ranks each scorer's apart, so
+    that two scorers may take turns.
 
     `offset` is the last input offset that was folded in, `decided_offset` the last at which a sample was decided (-1
     before the first): they differ if the last input was invalid or was decided before.
@@ -146,7 +146,16 @@ class Diversity:
         cluster = self._learn(vector, affinities)
         clusters = self._clusters.n_centres
         neighbour = self._rings.nearest(near, vector)
-        candidate = Candidate(cluster=cluster, ifd=score.ifd, nearest=neighbour, clusters=clusters)
+        candidate = Candidate(
+            cluster=cluster,
+            ifd=score.ifd,
+            nearest=neighbour,
+            clusters=clusters,
+            scorer=self._scorer,
+            language=sample.language,
+            task_type=sample.task_type,
+            tokens=score.n_cond,
+        )
         verdict = self._rule.judge(candidate)
         if verdict.kept:
             self._rings.add(cluster, offset, vector)
@@ -168,8 +177,7 @@ class Diversity:
 
     def _note_scorer(self, scorer: str) -> None:
         if self._scorer and self._scorer != scorer:
-            log.warning("another scorer computes the IFD from now on: its values are not compared with earlier ones")
-            self._rule.forget_scores()
+            log.info("another scorer computes the IFD: its values are compared only with its own")
         self._scorer = scorer
 
     def _learn(self, vector: Vector, affinities: Vector) -> int:
@@ -245,10 +253,12 @@ class Diversity:
         self._clusters.load(parts["clusters"])
         self._space = space_of(parts.get("space", {}))
         self._load_rings(parts["kept"])
-        if header["rule"] == self._rule.name:
-            self._rule.load(parts["rule"])
-        else:
+        if header["rule"] != self._rule.name:
             log.warning("the rule was %s and is %s now: it starts empty", header["rule"], self._rule.name)
+        elif header["version"] < RANKED_BY_SCORER:
+            log.warning("an earlier version mixed the IFD values of scorers: the rule %s starts empty", self._rule.name)
+        else:
+            self._rule.load(parts["rule"])
 
     def _load_rings(self, state: Arrays) -> None:
         if "offsets" in state:

@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_FORMAT, _VERSION = "siftstream diversity", 3
+_FORMAT, _VERSION = "siftstream diversity", 4
+
+RANKED_BY_SCORER = 4
+"""The first version whose rules keep the IFD values of every scorer apart."""
 
 Header = dict[str, Any]
 Arrays = dict[str, NDArray[Any]]

@@ -12,13 +12,17 @@ class Candidate:
     """A sample that passed the gates, as a rule sees it.
 
     `nearest` is the cosine with the nearest kept neighbour, or None if none is near; `clusters` is the number of
-    clusters in use.
+    clusters in use. IFD values are compared only if their `scorer` is the same. `tokens` is the length of the answer.
     """
 
     cluster: int
     ifd: float
     nearest: float | None
     clusters: int
+    scorer: str = ""
+    language: str = ""
+    task_type: str = ""
+    tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +52,6 @@ class KeepRule(Protocol):
 
     def forget(self, cluster: int) -> None:
         """Forget `cluster`, because its centre was re-used for another topic."""
-
-    def forget_scores(self) -> None:
-        """Forget all IFD values, because another scorer gives the next ones."""
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return everything learnt, as plain arrays."""

@@ -21,19 +21,15 @@ class IfdThreshold:
 
     def judge(self, candidate: Candidate) -> Verdict:
         """Judge one sample that passed the gates, and learn from it."""
-        threshold = self._ifds.threshold()
+        threshold = self._ifds.threshold(candidate.scorer)
         passes = threshold is None or candidate.ifd >= threshold
-        reason = "warm_up" if self._ifds.warming_up else "gain" if passes else "below_threshold"
+        reason = "warm_up" if self._ifds.warming_up(candidate.scorer) else "gain" if passes else "below_threshold"
         verdict = Verdict(kept=passes, quality=candidate.ifd, total=candidate.ifd, threshold=threshold, reason=reason)
-        self._ifds.learn(candidate.ifd, verdict.kept)
+        self._ifds.learn(candidate.ifd, verdict.kept, candidate.scorer)
         return verdict
 
     def forget(self, cluster: int) -> None:
         """Ignore it, because clusters do not affect this rule."""
-
-    def forget_scores(self) -> None:
-        """Forget the IFD values and warm up again."""
-        self._ifds.forget()
 
     def state(self) -> State:
         """Return everything learnt, as plain arrays."""
@@ -64,14 +60,14 @@ class ClusterQuota:
         """Judge one sample that passed the gates, and learn from it."""
         self._arrivals *= self._decay
         self._arrivals[candidate.cluster] += 1.0
-        everywhere = self._ranks.everywhere(candidate.ifd)
-        rank = self._ranks.within(candidate.cluster, candidate.ifd, everywhere)
-        threshold = None if self._share.warming_up else 1.0 - self._allowed(candidate.cluster)
+        everywhere = self._ranks.everywhere(candidate.scorer, candidate.ifd)
+        rank = self._ranks.within(candidate.scorer, candidate.cluster, candidate.ifd, everywhere)
+        threshold = None if self._share.warming_up() else 1.0 - self._allowed(candidate.cluster)
         passes = threshold is None or rank >= threshold
         reason = "warm_up" if threshold is None else "gain" if passes else "below_threshold"
         verdict = Verdict(kept=passes, quality=rank, total=rank, threshold=threshold, reason=reason)
         self._share.learn(rank, verdict.kept)
-        self._ranks.learn(candidate.cluster, candidate.ifd)
+        self._ranks.learn(candidate.scorer, candidate.cluster, candidate.ifd)
         return verdict
 
     def _allowed(self, cluster: int) -> float:
@@ -83,10 +79,6 @@ class ClusterQuota:
         """Forget `cluster`, because its centre was re-used for another topic."""
         self._arrivals[cluster] = 0.0
         self._ranks.forget(cluster)
-
-    def forget_scores(self) -> None:
-        """Forget the ranks."""
-        self._ranks.forget_all()
 
     def state(self) -> State:
         """Return everything learnt, as plain arrays."""

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping
 
 from processors.diversity.config import DiversityConfig
+from processors.diversity.rules.band import Band
 from processors.diversity.rules.base import KeepRule
 from processors.diversity.rules.baselines import ClusterQuota, IfdThreshold
 from processors.diversity.rules.streaming_gain import StreamingGain
 
 RULES: Mapping[str, Callable[[DiversityConfig, int], KeepRule]] = {
-    rule.name: rule for rule in (StreamingGain, IfdThreshold, ClusterQuota)
+    rule.name: rule for rule in (Band, StreamingGain, IfdThreshold, ClusterQuota)
 }
 """Maps a rule's name to its constructor, which takes the settings and the number of clusters."""
 

@@ -1,4 +1,4 @@
-"""The default rule: the streaming gain.
+"""The streaming gain: the higher the IFD, the better.
 
 It is the online form of QDIT's trade between quality and diversity ("Data Diversity Matters for Robust Instruction
 Tuning", arXiv 2311.14736), with an extra addend for topics with few kept samples.
@@ -40,13 +40,13 @@ class StreamingGain:
     def judge(self, candidate: Candidate) -> Verdict:
         """Judge one sample that passed the gates, and learn from it."""
         config = self._config
-        quality = config.balance * self._quality(candidate.cluster, candidate.ifd)
+        quality = config.balance * self._quality(candidate)
         novelty = (1.0 - config.balance) * (1.0 - max(candidate.nearest or 0.0, 0.0))
         deficit = config.deficit_weight * math.log(self._deficit(candidate))
         total = quality + novelty + deficit
         threshold = self._gains.threshold()
         kept = threshold is None or total >= threshold
-        reason = "warm_up" if self._gains.warming_up else "gain" if kept else "below_threshold"
+        reason = "warm_up" if self._gains.warming_up() else "gain" if kept else "below_threshold"
         verdict = Verdict(
             kept=kept,
             quality=quality,
@@ -59,9 +59,10 @@ class StreamingGain:
         self._learn(candidate, verdict)
         return verdict
 
-    def _quality(self, cluster: int, ifd: float) -> float:
-        everywhere = self._ranks.everywhere(ifd)
-        return (self._ranks.within(cluster, ifd, everywhere) + everywhere) / 2.0
+    def _quality(self, candidate: Candidate) -> float:
+        everywhere = self._ranks.everywhere(candidate.scorer, candidate.ifd)
+        within = self._ranks.within(candidate.scorer, candidate.cluster, candidate.ifd, everywhere)
+        return (within + everywhere) / 2.0
 
     def _deficit(self, candidate: Candidate) -> float:
         mean = float(self._kept.sum()) / candidate.clusters
@@ -71,16 +72,12 @@ class StreamingGain:
         self._kept *= self._decay
         self._kept[candidate.cluster] += verdict.kept
         self._gains.learn(verdict.total, verdict.kept)
-        self._ranks.learn(candidate.cluster, candidate.ifd)
+        self._ranks.learn(candidate.scorer, candidate.cluster, candidate.ifd)
 
     def forget(self, cluster: int) -> None:
         """Forget `cluster`, because its centre was re-used for another topic."""
         self._kept[cluster] = 0.0
         self._ranks.forget(cluster)
-
-    def forget_scores(self) -> None:
-        """Forget the ranks. Gains stay comparable, because they are made of ranks, not of IFD values."""
-        self._ranks.forget_all()
 
     def state(self) -> State:
         """Return everything learnt, as plain float64 and int64 arrays; windows oldest first."""

@@ -17,13 +17,19 @@ def made(name: RuleName, **changes: Any) -> KeepRule:
     return make_rule(DiversityConfig(rule=name, **changes), 4)
 
 
-def judge_all(rule: KeepRule, n: int, seed: int = 0, scale: float = 1.0) -> list[Verdict]:
+def judge_all(
+    rule: KeepRule, n: int, seed: int = 0, scale: float = 1.0, scorers: Sequence[str] = ("a",)
+) -> list[Verdict]:
+    """Judge `n` samples; the scorers take turns, and each has another scale."""
     draw = np.random.default_rng(seed)
     ifds = draw.uniform(0.1, 0.9, n) * scale
     clusters = draw.choice(4, n, p=[0.7, 0.2, 0.05, 0.05])
+    turns = [scorers[number % len(scorers)] for number in range(n)]
     return [
-        rule.judge(Candidate(cluster=int(cluster), ifd=float(ifd), nearest=None, clusters=4))
-        for cluster, ifd in zip(clusters, ifds, strict=True)
+        rule.judge(
+            Candidate(cluster=int(cluster), ifd=float(ifd) / (1 + ord(turn)), nearest=None, clusters=4, scorer=turn)
+        )
+        for cluster, ifd, turn in zip(clusters, ifds, turns, strict=True)
     ]
 
 
@@ -62,10 +68,18 @@ def test_goes_on_bit_for_bit_from_its_state(name: RuleName, split: int) -> None:
 def test_after_another_scorer_only_its_own_values_are_compared(name: RuleName) -> None:
     rule = made(name, keep_rate=0.3)
     judge_all(rule, 1000)
-    rule.forget_scores()
-    kept = [verdict.kept for verdict in judge_all(rule, 1000, seed=1, scale=0.1)]  # all below the earlier values
+    kept = [verdict.kept for verdict in judge_all(rule, 1000, seed=1, scale=0.1, scorers=["b"])]  # all below the others
     assert sum(kept) == pytest.approx(300, rel=0.15)
     assert sum(kept[:100]) >= 20
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("scorers", [["a", "b"], [*"a" * 49, "b"], ["a", "b", "c"]], ids=str)
+def test_scorers_that_take_turns_do_not_move_the_keep_rate(name: RuleName, scorers: list[str]) -> None:
+    kept = [verdict.kept for verdict in judge_all(made(name, keep_rate=0.1), 6000, scorers=scorers)]
+    assert 0.07 < np.mean(kept[2000:]) < 0.13
+    each = np.resize(scorers, 6000)[2000:]
+    assert min(np.mean(np.array(kept[2000:])[each == scorer]) for scorer in scorers) > 0.03  # none is shut out
 
 
 def test_ifd_alone_keeps_the_highest_whatever_the_cluster() -> None:

@@ -83,7 +83,7 @@ def test_a_forgotten_cluster_starts_anew() -> None:
         judge(it, cluster=1)
     it.forget(0)
     assert judge(it, cluster=0).deficit > 0 > judge(it, cluster=1).deficit
-    assert it.state()["lengths"].tolist() == [1, 11, 0, 0]
+    assert it.state()["cluster_ifds_lengths"].tolist() == [1, 11]
 
 
 def test_the_first_samples_are_kept_without_comparing() -> None:

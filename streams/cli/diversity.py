@@ -1,17 +1,19 @@
-"""`diversity report` and `diversity replay`."""
+"""`diversity report`, `diversity replay` and `diversity rebuild`."""
 
 import asyncio
 import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
+from typing import get_args
 
 import click
 
 from processors.diversity.calibration import SeedVectors
+from processors.diversity.config import RuleName
 from processors.models.files import ModelMissing
 from streams.cli.common import command, json_option, open_run_to_read
-from streams.cli.diversity_tables import show_report
+from streams.cli.diversity_tables import show_comparison, show_report
 from streams.cli.options import Group, Options
 from streams.cli.output import console, errors, say, show_json
 from streams.inspection import diversity_report as report_module
@@ -69,20 +71,30 @@ def _draw(found: report_module.DiversityReport, picture: Path) -> None:
 
 @diversity.command()
 @click.option("--from-offset", type=click.IntRange(min=0), default=0, help="First offset of `scored` to compare [0].")
+@click.option("--rule", type=click.Choice(get_args(RuleName)), help="Show what this keep rule would have kept.")
 @json_option
 @click.pass_obj
 @command
-async def replay(options: Options, from_offset: int, as_json: bool) -> None:
+async def replay(options: Options, from_offset: int, rule: RuleName | None, as_json: bool) -> None:
     """Repeat the decisions and compare them byte for byte.
 
     Compares with the records in `curated` and `rejected`, from the nearest snapshot before the offset on. Writes
     nothing. The exit code is 1 if a decision differs, which happens after a change of settings, skill library or CPU.
+
+    With --rule, decide again with another keep rule about all that is left in `scored`, and show which samples only
+    one of the two rules keeps. The other settings stay.
     """
     from streams.inspection.diversity_replay import replay as decide_again
+    from streams.inspection.rule_comparison import compare
 
     async with open_run_to_read(options) as run:
         seeds = await asyncio.to_thread(_seeds, run.settings)
         embedding = Embedding(run.settings.scoring.embedder, run.settings.cache)
+        if rule is not None:
+            with tempfile.TemporaryDirectory() as scratch, errors.status("deciding again"):
+                found = await compare(run.client, run.settings, seeds, embedding, rule, Path(scratch))
+            show_json(found.data()) if as_json else show_comparison(found)
+            return
         with tempfile.TemporaryDirectory() as scratch, errors.status("deciding again"):
             result = await decide_again(run.client, run.settings, seeds, embedding, from_offset, Path(scratch))
     if as_json:

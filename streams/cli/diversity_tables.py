@@ -1,4 +1,4 @@
-"""`diversity report` for a terminal."""
+"""`diversity report` and `diversity replay --rule` for a terminal."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,8 +9,9 @@ from processors.reports.copy_pairs import Pair
 from processors.reports.coverage import ClusterRow
 from processors.reports.gate_recall import CONFIDENCE, Recall
 from processors.reports.languages import LanguageRow
-from streams.cli.output import clipped, console, table
+from streams.cli.output import clipped, console, say, table
 from streams.inspection.diversity_report import DiversityReport
+from streams.inspection.rule_comparison import RuleComparison
 
 _SHOWN = 30
 _TEXT = 70
@@ -102,3 +103,19 @@ def _show_pairs(title: str, pairs: Sequence[Pair]) -> None:
         cosine = "" if pair.cosine is None else f"{pair.cosine:.3f}"
         shown.add_row(cosine, *(escape(clipped(text, _TEXT)) for text in (pair.text, pair.kept_text)))
     console.print("", shown, "")
+
+
+def show_comparison(found: RuleComparison) -> None:
+    """Print what the two rules keep, and the other rule's reasons."""
+    data = found.data()
+    shown = table(f"Kept of {found.decided} samples", "by", "#samples", "#median IFD", "#median tokens", "languages")
+    names = {"both": "both", "only_standing": f"only {found.rule}", "only_other": f"only {found.other}"}
+    for key, name in names.items():
+        row = data[key]
+        ifd = "" if row["ifd"] is None else f"{row['ifd']:.3f}"
+        tokens = "" if row["answer_tokens"] is None else f"{row['answer_tokens']:.0f}"
+        languages = ", ".join(f"{language or 'unknown'} {count}" for language, count in row["languages"].items())
+        shown.add_row(name, str(row["count"]), ifd, tokens, languages)
+    console.print(shown)
+    reasons = ", ".join(f"{reason} {count}" for reason, count in data["reasons"].items())
+    say(f"decisions of {found.other}: {reasons}")

@@ -143,3 +143,19 @@ async def test_the_replay_ends_with_1_where_a_decision_differs(
     assert orjson.loads(done.stdout)["different"]
     nothing = await call(embedded, prefix, tmp_path, "replay", "--from-offset", "1000")
     assert nothing.exit_code == 0, nothing.output
+
+
+async def test_replay_shows_what_another_rule_would_have_kept(
+    embedded: Connection, prefix: str, tmp_path: Path
+) -> None:
+    await make_topics(embedded, prefix)
+    settings = with_minilm(deciding_settings(tmp_path, prefix))
+    await decide(embedded, settings, SAMPLES, load_seeds(settings.scoring.embedder, settings.cache))
+    done = await call(embedded, prefix, tmp_path, "replay", "--rule", "ifd_threshold", "--json")
+    assert done.exit_code == 0, done.output
+    found = orjson.loads(done.stdout)
+    assert (found["rule"], found["other"], found["decided"]) == ("band", "ifd_threshold", len(SAMPLES))
+    assert found["only_other"]["count"] > 0
+    shown = " ".join((await call(embedded, prefix, tmp_path, "replay", "--rule", "ifd_threshold")).output.split())
+    assert f"Kept of {len(SAMPLES)} samples" in shown
+    assert f"only ifd_threshold {found['only_other']['count']}" in shown

@@ -1,4 +1,4 @@
-"""What another keep rule would have kept, beside what was kept."""
+"""Another keep rule beside the one that decided: which samples only one of them keeps."""
 
 import statistics
 from collections import Counter

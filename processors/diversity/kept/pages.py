@@ -25,7 +25,7 @@ class Pages:
         self._first: Codes = np.zeros((0, _PAGE), np.uint64)  # the words that every search reads, close together
         self._rest: Codes = np.zeros((0, _PAGE, words - 1), np.uint64)
         self._free: list[int] = []
-        # Room for a scan, made once: memory that is taken anew for each costs more time than the scan.
+        # Room for a scan, made once: taking it for each scan costs more time than the scan itself.
         self._room = tuple(np.zeros((_SCANNED, _PAGE), kind) for kind in (np.uint64, np.uint8, np.bool_))
 
     @property

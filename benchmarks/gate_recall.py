@@ -81,7 +81,8 @@ class Gate:
         began = time.process_time_ns()
         decided = self.fold.decide_many(samples, offsets)
         self.seconds += [(time.process_time_ns() - began) / 1e9 / len(samples)] * len(samples)
-        decisions = [each.decision for each in decided if isinstance(each, Sample) and each.decision is not None]
+        ended = [one for each in decided if isinstance(each, list) for one in each]
+        decisions = [one.decision for one in ended if one.decision is not None]
         assert len(decisions) == len(samples)
         self.decisions += decisions
         return decisions

@@ -30,6 +30,7 @@ from processors.synthesis.policies import make_policy
 from processors.synthesis.pool import Pool
 from processors.synthesis.self_instruct import CallResult, SelfInstruct
 from schemas import Sample
+from schemas.alternatives import joined
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +93,11 @@ class Trial:
         self.tokens += sum(result.feedback().tokens for result in harvests)
         accepted = [sample for result in harvests for sample in result.accepted]
         self.accepted += len(accepted)
-        answered = [one for many in await asyncio.gather(*map(self._answer, accepted)) for one in many]
-        scored = await asyncio.to_thread(self._score, [sample for sample in answered if not sample.fault])
+        answered = await asyncio.gather(*map(self._answer, accepted))
+        faulty = [one for many in answered for one in many if one.fault]
+        scored = await asyncio.to_thread(self._score, [[one for one in many if not one.fault] for many in answered])
         rejected = [sample for result in harvests for sample in result.rejected]
-        for sample in [*rejected, *(sample for sample in answered if sample.fault), *scored]:
+        for sample in [*rejected, *faulty, *scored]:
             self._decide(sample)
 
     async def _answer(self, sample: Sample) -> list[Sample]:
@@ -106,19 +108,21 @@ class Trial:
         self.tokens += sum(one.lineage[-1].tokens_in + one.lineage[-1].tokens_out for one in answers)
         return answers
 
-    def _score(self, samples: Sequence[Sample]) -> list[Sample]:
-        scorer = self._parts.scorer
-        return [one for one in scorer.process(scorer.prepare(samples)) if isinstance(one, Sample)] if samples else []
+    def _score(self, answered: Sequence[Sequence[Sample]]) -> list[Sample]:
+        """Return the scored answers, those to one prompt in one sample."""
+        scorer, answers = self._parts.scorer, [one for many in answered for one in many]
+        if not answers:
+            return []
+        scored = iter(scorer.process(scorer.prepare(answers)))
+        found = [[each for _ in many if isinstance(each := next(scored), Sample)] for many in answered]
+        return [sample for many in found for sample in joined(many)]
 
     def _decide(self, sample: Sample) -> None:
         self._offset += 1
-        try:
-            decided = self._fold.decide(sample, self._offset)
-        except InvalidSample:
-            return
-        if decided is not None:
-            self._coverage.add(decided)
-            if told := feedback_of(decided):
+        (decided,) = self._fold.decide_many([sample], [self._offset])
+        for one in decided if isinstance(decided, list) else []:
+            self._coverage.add(one)
+            if told := feedback_of(one):
                 self._policy.observe(told)
 
     def data(self) -> dict[str, Any]:

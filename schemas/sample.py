@@ -20,13 +20,26 @@ SCHEMA_VERSION = 3
 
 @with_config(CLOSED)
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Alternative:
+    """A further answer to a sample's prompt, with the id that it has as a sample and the findings about it."""
+
+    sample_id: Text
+    answer: Answer | None
+    lineage: tuple[Step, ...] = ()
+    verification: Verification | None = None
+    score: Score | None = None
+
+
+@with_config(CLOSED)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
     """A prompt and all findings about it so far: no topics have to be joined to understand a row.
 
     `labels` are the owner's own words about the sample (data set, licence, quality); no stage reads them. `language` is
     an ISO 639-1 code, or empty if unknown. `fault` is the reason why an earlier stage gave the sample up, as ``stage:
     reason`` (``answering: refusal``), or empty: the stage sends such a sample directly to diversity, the only stage
-    that ends samples, which rejects it with that reason.
+    that ends samples, which rejects it with that reason. `alternatives` are further answers to the prompt; diversity
+    ends each as a sample of its own (`schemas.alternatives`).
     """
 
     sample_id: Text
@@ -41,6 +54,7 @@ class Sample:
     decision: Decision | None = None
     lineage: tuple[Step, ...] = ()
     fault: Text = ""
+    alternatives: tuple[Alternative, ...] = ()
     schema_version: Int = SCHEMA_VERSION
 
     def advance(self, step: Step, **changes: Any) -> "Sample":

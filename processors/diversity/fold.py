@@ -10,7 +10,7 @@ from processors.diversity.clusterers import Clusterer, build, near_duplicate, ne
 from processors.diversity.config import DiversityConfig
 from processors.diversity.examination import Examined, Passed, examine
 from processors.diversity.fold_state import RANKED_BY_SCORER, Arrays, Header, SnapshotError, pack, unpack
-from processors.diversity.gates import is_readable
+from processors.diversity.gates import OTHER_ANSWER, is_readable
 from processors.diversity.kept.copies import Request, request_of
 from processors.diversity.kept.index import KeptIndex
 from processors.diversity.kept.rings import KeptRings
@@ -21,7 +21,8 @@ from processors.diversity.seen import SeenIds
 from processors.diversity.space import Space, space_of
 from processors.diversity.vectors import Vector
 from processors.errors import InvalidSample
-from schemas import Decision, Embedding, Sample, Step
+from schemas import Decision, Sample, Score, Step
+from schemas.alternatives import spread
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +83,8 @@ class Diversity:
         return KeptIndex(self._store, self._space, self._near_duplicate)
 
     def decide(self, sample: Sample, offset: int) -> Sample | None:
-        """Return `sample` with its decision and one more lineage step, or None if its id was decided before.
+        """Return `sample`, which has no alternatives, with its decision and one more lineage step, or None if its id
+        was decided before.
 
         The step has the time of the step before it, or none for a sample without lineage: with a clock, a replayed
         decision would differ in its bytes.
@@ -92,30 +94,56 @@ class Diversity:
         (decided,) = self.decide_many([sample], [offset])
         if isinstance(decided, InvalidSample):
             raise decided
-        return decided
+        return decided[0] if decided else None
 
-    def decide_many(self, samples: Sequence[Sample], offsets: Sequence[int]) -> list[Sample | InvalidSample | None]:
+    def decide_many(self, samples: Sequence[Sample], offsets: Sequence[int]) -> list[list[Sample] | InvalidSample]:
         """Return for every sample what `decide` would return or raise: the same at less cost, as one search of the
         kept samples serves many.
-        """
-        examined = examine(samples, offsets, self._space, self._index)
-        return [self._decide(*each) for each in zip(samples, offsets, examined, strict=True)]
 
-    def _decide(self, sample: Sample, offset: int, found: Examined) -> Sample | InvalidSample | None:
+        A list holds the sample and its alternatives, each as a sample with a decision, without those decided before.
+        Of several answers that pass the gates, the best is judged and the others are rejected.
+        """
+        answers = [spread(sample) for sample in samples]
+        places = [offset for offset, each in zip(offsets, answers, strict=True) for _ in each]
+        examined = iter(examine([one for each in answers for one in each], places, self._space, self._index))
+        return [
+            self._decide(each, offset, [next(examined) for _ in each])
+            for each, offset in zip(answers, offsets, strict=True)
+        ]
+
+    def _decide(
+        self, samples: Sequence[Sample], offset: int, examined: Sequence[Examined]
+    ) -> list[Sample] | InvalidSample:
         self.offset = max(self.offset, offset)
-        found = found if sample.fault else self._fits(sample.embedding, found)
-        if isinstance(found, InvalidSample):
-            return None if self._seen.contains(sample.sample_id) else found
-        if not self._seen.add(sample.sample_id, offset):
-            return None
-        decision = self._judge(sample, found, offset) if isinstance(found, Passed) else self._rejection(found, offset)
-        self.decided_offset = offset
+        found = [self._fits(*each) for each in zip(samples, examined, strict=True)]
+        if error := next((each for each in found if isinstance(each, InvalidSample)), None):
+            return [] if all(self._seen.contains(sample.sample_id) for sample in samples) else error
+        pairs = list(zip(samples, found, strict=True))
+        fresh = [(sample, each) for sample, each in pairs if self._seen.add(sample.sample_id, offset)]
+        if fresh:
+            self.decided_offset = offset
+        best = self._best([(sample, each) for sample, each in fresh if isinstance(each, Passed)])
+        return [self._ended(sample, self._decision(sample, each, offset, best)) for sample, each in fresh]
+
+    def _best(self, passed: Sequence[tuple[Sample, Passed]]) -> str:
+        """Return the id of the best answer that passed the gates; the first of equals, or "" if there is none."""
+        if len(passed) < 2:
+            return passed[0][0].sample_id if passed else ""
+        return max(passed, key=lambda pair: self._rule.quality(_candidate(pair[0])))[0].sample_id
+
+    def _decision(self, sample: Sample, found: Examined, offset: int, best: str) -> Decision:
+        if not isinstance(found, Passed):
+            return self._rejection(str(found), offset)
+        return self._judge(sample, found, offset) if sample.sample_id == best else self._rejection(OTHER_ANSWER, offset)
+
+    def _ended(self, sample: Sample, decision: Decision) -> Sample:
         at = sample.lineage[-1].at if sample.lineage else ""
         return sample.advance(Step(stage="diversity", at=at, params=dict(self._params)), decision=decision)
 
-    def _fits(self, embedding: Embedding | None, found: Examined) -> Examined:
+    def _fits(self, sample: Sample, found: Examined) -> Examined:
         """Return what was found, or an error if the present state cannot take the embedding."""
-        if isinstance(found, InvalidSample) or embedding is None:
+        embedding = sample.embedding
+        if isinstance(found, InvalidSample) or embedding is None or sample.fault:
             return found
         if self._model and self._model not in (embedding.model_hash, embedding.model):
             return InvalidSample(
@@ -142,21 +170,11 @@ class Diversity:
                 "near_duplicate", offset, cluster=cluster, nearest=copy.cosine, duplicate_of=copy.sample_id
             )
         self._model = embedding.model_hash or embedding.model
-        self._note_scorer(f"{score.model_hash} {score.convention}")
+        self._note_scorer(_scorer(score))
         cluster = self._learn(vector, affinities)
         clusters = self._clusters.n_centres
         neighbour = self._rings.nearest(near, vector)
-        candidate = Candidate(
-            cluster=cluster,
-            ifd=score.ifd,
-            nearest=neighbour,
-            clusters=clusters,
-            scorer=self._scorer,
-            language=sample.language,
-            task_type=sample.task_type,
-            tokens=score.n_cond,
-        )
-        verdict = self._rule.judge(candidate)
+        verdict = self._rule.judge(_candidate(sample, cluster=cluster, nearest=neighbour, clusters=clusters))
         if verdict.kept:
             self._rings.add(cluster, offset, vector)
             self._index.add(_kept(sample, request, offset), vector)
@@ -267,6 +285,25 @@ class Diversity:
         # Versions 1 and 2 had vectors and no offsets: each kept sample goes to the cluster that is nearest now.
         for offset, vector in self._index.each():
             self._rings.add(int(self._clusters.affinities(vector).argmax()), offset, vector)
+
+
+def _scorer(score: Score) -> str:
+    return f"{score.model_hash} {score.convention}"
+
+
+def _candidate(sample: Sample, cluster: int = 0, nearest: float | None = None, clusters: int = 1) -> Candidate:
+    assert sample.score is not None  # it passed the gates
+    assert sample.score.ifd is not None
+    return Candidate(
+        cluster=cluster,
+        ifd=sample.score.ifd,
+        nearest=nearest,
+        clusters=clusters,
+        scorer=_scorer(sample.score),
+        language=sample.language,
+        task_type=sample.task_type,
+        tokens=sample.score.n_cond,
+    )
 
 
 def _kept(sample: Sample, request: Request, offset: int) -> Kept:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from processors.errors import InvalidSample
 from schemas import Embedding, Score, Verification
 
+OTHER_ANSWER = "other_answer_better"
+
 REASONS: Mapping[str, str] = {
     "empty_answer": "the answer has no text",
     "one_token_answer": "the answer is one token long: there is no mean to compare",
@@ -12,6 +14,7 @@ REASONS: Mapping[str, str] = {
     "nan": "the scoring model gave no number",
     "verification_failed": "the answer's code failed its checks",
     "ifd_not_below_one": "IFD of 1 or more: the instruction does not help to predict the answer",
+    OTHER_ANSWER: "another answer to the same prompt is better",
     "near_duplicate": "a kept sample asks almost the same",
     "below_threshold": "its gain is below the threshold for the keep rate",
     "gain": "its gain reaches the threshold for the keep rate",

@@ -13,7 +13,6 @@ from processors.diversity.fold import Diversity, kept_of
 from processors.diversity.fold_state import SnapshotError, facts_of
 from processors.diversity.kept.store import KeptStore
 from processors.diversity.seen import SeenIds
-from processors.errors import InvalidSample
 from schemas import Sample, encode
 from streams.errors import StreamsError
 from streams.kafka import KafkaClient, Record
@@ -52,8 +51,8 @@ class Replay:
         return not (self.different or self.absent or self.strange)
 
 
-Standing = dict[int, tuple[str, bytes]]
-"""The decisions in the sinks: input offset to sample id and digest."""
+Standing = dict[tuple[int, str], bytes]
+"""The digests of the decisions in the sinks, by input offset and sample id."""
 
 
 async def replay(
@@ -80,12 +79,14 @@ async def replay(
                 f"no usable snapshot at or before offset {from_offset}, and `scored` now begins at offset {first}: "
                 f"replay from a later offset"
             )
-        result = Replay(begun_at=begin, end=min(last, max(standing, default=-1) + 1))
+        newest = max((offset for offset, _ in standing), default=-1)
+        result = Replay(begun_at=begin, end=min(last, newest + 1))
         async for record in client.read(tp, begin, result.end):
-            _compare(result, standing, _decide(fold, record, embedding), record.offset, from_offset)
+            for again in _decide(fold, record, embedding):
+                _compare(result, standing, again, record.offset, from_offset)
     finally:
         files.close()
-    result.strange += [(offset, sample_id) for offset, (sample_id, _) in sorted(standing.items())]
+    result.strange += sorted(standing)
     return result
 
 
@@ -145,28 +146,25 @@ async def _standing(client: KafkaClient, prefix: str, begin: int, from_offset: i
         if offset < begin:
             files.add(sample, offset)
         elif offset >= from_offset:
-            standing[offset] = (sample.sample_id, _digest(sample))
+            standing[offset, sample.sample_id] = _digest(sample)
     return standing
 
 
-def _decide(fold: Diversity, record: Record, embedding: Embedding) -> Sample | None:
+def _decide(fold: Diversity, record: Record, embedding: Embedding) -> list[Sample]:
     sample = sample_of(record)
     if sample is None:
-        return None  # a dead letter
-    (fitting,) = embedding.fitting([sample])
-    try:
-        return fold.decide(fitting, record.offset)
-    except InvalidSample:
-        return None
+        return []  # a dead letter
+    (again,) = fold.decide_many(embedding.fitting([sample]), [record.offset])
+    return again if isinstance(again, list) else []
 
 
-def _compare(result: Replay, standing: Standing, again: Sample | None, offset: int, from_offset: int) -> None:
-    if again is None or offset < from_offset:
+def _compare(result: Replay, standing: Standing, again: Sample, offset: int, from_offset: int) -> None:
+    if offset < from_offset:
         return
-    found = standing.pop(offset, None)
+    found = standing.pop((offset, again.sample_id), None)
     if found is None:
         result.absent.append((offset, again.sample_id))
-    elif found != (again.sample_id, _digest(again)):
+    elif found != _digest(again):
         result.different.append((offset, again.sample_id))
     else:
         result.same += 1

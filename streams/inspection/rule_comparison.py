@@ -98,13 +98,13 @@ async def compare(
     """
     (tp,) = partitions_of(settings.prefix, "scored")
     first, last = await span(client, tp)
-    stood = {s.decision.input_offset: _is_kept(s) async for s in decided(client, settings.prefix) if s.decision}
+    stood = {s.sample_id: _is_kept(s) async for s in decided(client, settings.prefix)}
     result = RuleComparison(settings.diversity.rule, rule, first)
     with closing(SeenIds(scratch / "seen.sqlite")) as seen, closing(KeptStore(scratch / "kept.sqlite")) as kept:
         fold = fresh_fold(replace(settings.diversity, rule=rule), seen, kept, seeds)
         batch: dict[int, Sample] = {}
         async for record in client.read(tp, first, last):
-            if record.offset in stood and (sample := sample_of(record)):
+            if (sample := sample_of(record)) and sample.sample_id in stood:
                 batch[record.offset] = sample
             if len(batch) == _BATCH:
                 _count(result, fold, batch, embedding, stood)
@@ -118,12 +118,12 @@ def _count(
     fold: Diversity,
     batch: Mapping[int, Sample],
     embedding: Embedding,
-    stood: Mapping[int, bool],
+    stood: Mapping[str, bool],
 ) -> None:
     again = fold.decide_many(embedding.fitting(list(batch.values())), list(batch))
-    for offset, sample in zip(batch, again, strict=True):
-        if isinstance(sample, Sample):
-            result.count(stood[offset], sample)
+    for samples in again:
+        for sample in samples if isinstance(samples, list) else []:
+            result.count(stood.get(sample.sample_id, False), sample)
 
 
 def _is_kept(sample: Sample) -> bool:

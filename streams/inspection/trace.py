@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from schemas import DeadLetter, Sample
+from schemas.alternatives import spread
 from streams.kafka import TP, KafkaClient, Record
 from streams.topics.reading import records, sample_of
 from streams.topics.table import TOPICS
@@ -41,9 +42,9 @@ async def trace(client: KafkaClient, prefix: str, sample_id: str) -> list[Statio
         if topic.schema == "stage's own":
             continue
         async for tp, record in records(client, prefix, topic.name):
-            station = _station(tp, record, topic.name == "dead-letters")
-            if station and _identity(station).startswith(sample_id):
-                found.append((record.timestamp_ms * len(TOPICS) + order, station))
+            for station in _stations(tp, record, topic.name == "dead-letters"):
+                if _identity(station).startswith(sample_id):
+                    found.append((record.timestamp_ms * len(TOPICS) + order, station))
     return [station for _, station in sorted(found, key=lambda pair: pair[0])]
 
 
@@ -61,10 +62,10 @@ def _identity(station: Station) -> str:
     return station.sample.sample_id if station.sample else ""
 
 
-def _station(tp: TP, record: Record, dead: bool) -> Station | None:
+def _stations(tp: TP, record: Record, dead: bool) -> list[Station]:
+    """Return the station of every sample in the record: several answers to one prompt travel in one."""
     at = datetime.fromtimestamp(record.timestamp_ms / 1000, UTC).isoformat(timespec="milliseconds")
-    letter = DeadLetter.from_record(record.key, record.value, record.headers) if dead else None
     sample = sample_of(record)
-    if not sample and not letter:
-        return None
-    return Station(tp.topic, tp.partition, record.offset, at, sample, letter)
+    if letter := DeadLetter.from_record(record.key, record.value, record.headers) if dead else None:
+        return [Station(tp.topic, tp.partition, record.offset, at, sample, letter)]
+    return [Station(tp.topic, tp.partition, record.offset, at, one, None) for one in (spread(sample) if sample else [])]

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from schemas import Sample
+from schemas.alternatives import joined
 from streams.delivery.concurrent import ConcurrentWork
 from streams.delivery.outcomes import Output
 from streams.settings import Settings
@@ -25,10 +26,15 @@ class AnsweringWork(ConcurrentWork):
         self._answering = answering
 
     async def process(self, sample: Sample) -> Sequence[Output]:
-        """Return one output per answer; an answer with a fault skips the scorer and is rejected with that fault."""
+        """Return the answers in one record, so that the best can be kept.
+
+        An answer with a fault skips the scorer and is rejected with that fault.
+        """
         if sample.answer is not None:
             return [Output("answers", sample)]
-        return [Output("scored" if one.fault else "answers", one) for one in await self._answering.answer(sample)]
+        answers = await self._answering.answer(sample)
+        sound = [Output("answers", one) for one in joined([one for one in answers if not one.fault])]
+        return [*sound, *(Output("scored", one) for one in answers if one.fault)]
 
 
 async def load(context: Context) -> AnsweringWork:

@@ -73,10 +73,13 @@ class DiversityWork(BatchWork):
         self._next = offsets[-1] + 1
         return [self._outputs(decided) for decided in self._state.fold.decide_many(fitting, offsets)]
 
-    def _outputs(self, decided: Sample | InvalidSample | None) -> list[Output] | Exception:
+    def _outputs(self, decided: Sequence[Sample] | InvalidSample) -> list[Output] | Exception:
         if isinstance(decided, InvalidSample):
             return decided
-        if decided is None or decided.sample_id in self._state.standing or decided.decision is None:
+        return [output for sample in decided for output in self._output(sample)]
+
+    def _output(self, decided: Sample) -> list[Output]:
+        if decided.sample_id in self._state.standing or decided.decision is None:
             return []
         told = feedback_of(decided)
         return [Output(decided.decision.outcome, decided), *([Output("feedback", told)] if told else [])]

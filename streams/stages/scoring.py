@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from processors.errors import ProcessorError
 from schemas import Sample
+from schemas.alternatives import joined, spread
 from streams.delivery.config import BatchLimits
 from streams.delivery.microbatch import PreparedBatchWork
 from streams.delivery.outcomes import Output
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class ScoringWork(PreparedBatchWork):
-    """Scores answers; each score is independent of the other records."""
+    """Scores answers; each score is independent of the other records. Several answers to a prompt are one record."""
 
     def __init__(self, scorer: "Scorer", limits: BatchLimits) -> None:
         self.limits = limits
@@ -26,16 +27,24 @@ class ScoringWork(PreparedBatchWork):
 
     def cost(self, sample: Sample) -> int:
         """Return the tokens that both passes of IFD take."""
-        return self._scorer.cost(sample)
+        return sum(self._scorer.cost(answer) for answer in spread(sample))
 
-    def prepare(self, samples: Sequence[Sample]) -> "Sequence[Ready]":
+    def prepare(self, samples: Sequence[Sample]) -> "Sequence[Sequence[Ready]]":
         """Tokenize and embed the samples."""
-        return self._scorer.prepare(samples)
+        answers = [spread(sample) for sample in samples]
+        ready = iter(self._scorer.prepare([answer for each in answers for answer in each]))
+        return [[next(ready) for _ in each] for each in answers]
 
-    def process(self, ready: "Sequence[Ready]", offsets: Sequence[int]) -> list[list[Output] | Exception]:
-        """Return one scored sample, or an error, for each answer."""
-        scored = self._scorer.process(ready)
-        return [s if isinstance(s, ProcessorError) else [Output("scored", s)] for s in scored]
+    def process(self, ready: "Sequence[Sequence[Ready]]", offsets: Sequence[int]) -> list[list[Output] | Exception]:
+        """Return one scored record, or an error, for each."""
+        scored = iter(self._scorer.process([answer for each in ready for answer in each]))
+        return [_output([next(scored) for _ in each]) for each in ready]
+
+
+def _output(scored: Sequence[Sample | ProcessorError]) -> list[Output] | Exception:
+    if error := next((each for each in scored if isinstance(each, ProcessorError)), None):
+        return error
+    return [Output("scored", sample) for sample in joined([each for each in scored if isinstance(each, Sample)])]
 
 
 async def load(context: Context) -> ScoringWork:

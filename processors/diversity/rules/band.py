@@ -56,6 +56,10 @@ class Band:
         self._strata.learn(candidate, kept)
         return verdict
 
+    def quality(self, candidate: Candidate) -> float:
+        """Return how near the IFD is to the middle of comparable ones."""
+        return self._ranks.band(candidate)
+
     def _deficit(self, candidate: Candidate) -> float:
         full = _FULL if self._strata.is_full(candidate) else 0.0
         return self._config.deficit_weight * math.log(self._strata.deficit(candidate)) - full

@@ -50,6 +50,9 @@ class KeepRule(Protocol):
     def judge(self, candidate: Candidate) -> Verdict:
         """Judge one sample, and learn from it."""
 
+    def quality(self, candidate: Candidate) -> float:
+        """Return how good the answer is among answers to one prompt, whatever cluster and neighbour; learn nothing."""
+
     def forget(self, cluster: int) -> None:
         """Forget `cluster`, because its centre was re-used for another topic."""
 

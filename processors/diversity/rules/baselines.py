@@ -28,6 +28,10 @@ class IfdThreshold:
         self._ifds.learn(candidate.ifd, verdict.kept, candidate.scorer)
         return verdict
 
+    def quality(self, candidate: Candidate) -> float:
+        """Return the IFD."""
+        return candidate.ifd
+
     def forget(self, cluster: int) -> None:
         """Ignore it, because clusters do not affect this rule."""
 
@@ -69,6 +73,10 @@ class ClusterQuota:
         self._share.learn(rank, verdict.kept)
         self._ranks.learn(candidate.scorer, candidate.cluster, candidate.ifd)
         return verdict
+
+    def quality(self, candidate: Candidate) -> float:
+        """Return the IFD."""
+        return candidate.ifd
 
     def _allowed(self, cluster: int) -> float:
         roots = np.sqrt(self._arrivals)

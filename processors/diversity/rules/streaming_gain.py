@@ -59,6 +59,10 @@ class StreamingGain:
         self._learn(candidate, verdict)
         return verdict
 
+    def quality(self, candidate: Candidate) -> float:
+        """Return the rank of the IFD among all clusters."""
+        return self._ranks.everywhere(candidate.scorer, candidate.ifd)
+
     def _quality(self, candidate: Candidate) -> float:
         everywhere = self._ranks.everywhere(candidate.scorer, candidate.ifd)
         within = self._ranks.within(candidate.scorer, candidate.cluster, candidate.ifd, everywhere)

@@ -23,6 +23,7 @@ from processors.diversity.seen import SeenIds
 from processors.diversity.stream_kmeans import StreamKMeans
 from processors.errors import InvalidSample
 from schemas import Decision, Sample, Verification, encode
+from schemas.alternatives import joined
 from tests.paths import REPOSITORY
 from tests.processors.scored import AT, embedding, score, scored, topic_stream, unit
 
@@ -481,3 +482,85 @@ def test_bytes_that_are_no_snapshot_are_told() -> None:
 def test_a_snapshot_of_another_kind_is_told(old: bytes, new: bytes, complaint: str) -> None:
     with pytest.raises(SnapshotError, match=complaint):
         restored(with_header(small_fold().snapshot(), old, new), SeenIds(":memory:"))
+
+
+# Several answers to one prompt.
+
+
+def answers(number: int, *ifds: float | None, first: int = 0) -> Sample:
+    """One record with an answer of each IFD; their ids are those of the prompt and two digits."""
+    vector = unit(1, number, 0, 0)
+    one_by_one = [
+        scored(100 * number + place, vector, None, score=score(ifd, *(() if ifd else ("empty_answer",))))
+        for place, ifd in enumerate(ifds, first)
+    ]
+    prompt = one_by_one[0].prompt
+    return joined([replace(one, prompt=prompt) for one in one_by_one])[0]
+
+
+def outcomes(diversity: Diversity, sample: Sample, offset: int) -> list[str]:
+    (decided,) = diversity.decide_many([sample], [offset])
+    assert isinstance(decided, list)
+    return [one.decision.reason for one in decided if one.decision]
+
+
+def ranked_fold(**changes: Any) -> Diversity:
+    """A fold that has ranked IFD values from 0.1 to 0.9."""
+    diversity = fold(rule="band", keep_rate=1.0, near_duplicate=1.0, warm_up=5, **changes)
+    for number, ifd in enumerate(np.random.default_rng(0).permutation(np.linspace(0.1, 0.9, 60))):
+        diversity.decide(scored(10**6 + number, unit(0, 1, number, number**2), float(ifd)), number)
+    return diversity
+
+
+def test_of_several_answers_the_best_is_kept_not_the_first() -> None:
+    assert outcomes(ranked_fold(), answers(1, 0.85, 0.5, 0.15), 100) == [
+        "other_answer_better",
+        "gain",
+        "other_answer_better",
+    ]
+
+
+def test_answers_that_fail_a_gate_do_not_compete() -> None:
+    assert outcomes(ranked_fold(), answers(1, None, 1.2, 0.9), 100) == ["empty_answer", "ifd_not_below_one", "gain"]
+    assert outcomes(ranked_fold(), answers(1, None, 1.2), 100) == ["empty_answer", "ifd_not_below_one"]
+
+
+def test_answers_to_a_prompt_that_was_kept_are_near_duplicates_or_worse() -> None:
+    diversity = ranked_fold()
+    assert outcomes(diversity, answers(1, 0.5, 0.2), 100) == ["gain", "other_answer_better"]
+    again = replace(answers(1, 0.5, 0.3, first=7), prompt=answers(1, 0.5).prompt)
+    assert outcomes(diversity, again, 101) == ["near_duplicate", "other_answer_better"]
+
+
+def test_answers_are_decided_once() -> None:
+    diversity = ranked_fold()
+    outcomes(diversity, answers(1, 0.5, 0.2), 100)
+    assert outcomes(diversity, answers(1, 0.5, 0.2), 101) == []
+    assert (diversity.offset, diversity.decided_offset) == (101, 100)
+    assert outcomes(diversity, answers(1, 0.5, 0.2, 0.6), 102) == ["near_duplicate"]  # a third, made after a crash
+
+
+def test_an_answer_without_score_makes_the_record_invalid() -> None:
+    record = answers(1, 0.5, 0.2)
+    (alternative,) = record.alternatives
+    broken = replace(record, alternatives=(replace(alternative, score=None),))
+    (found,) = ranked_fold().decide_many([broken], [100])
+    assert isinstance(found, InvalidSample)
+
+
+@pytest.mark.parametrize("rule", sorted(RULES))
+def test_answers_replay_in_any_batches_from_any_snapshot(rule: Any) -> None:
+    records = [
+        answers(number, *np.random.default_rng(number).uniform(0.1, 1.1, number % 4 + 1)) for number in range(90)
+    ]
+    whole = fold(rule=rule, **SMALL)
+    expected = whole.decide_many(records, range(90))
+    seen, kept = SeenIds(":memory:"), KeptStore(":memory:")
+    config = DiversityConfig(rule=rule, **SMALL)
+    first = Diversity(seen=seen, kept=kept, config=config)
+    found = [each for n in range(50) for each in first.decide_many(records[n : n + 1], [n])]
+    again = Diversity(seen=seen, kept=kept, config=config)
+    again.restore(first.snapshot())
+    found += again.decide_many(records[50:], range(50, 90))
+    assert found == expected
+    assert again.snapshot() == whole.snapshot()

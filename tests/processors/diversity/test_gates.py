@@ -45,6 +45,7 @@ def test_reasons_are_stable_words() -> None:
         "nan",
         "verification_failed",
         "ifd_not_below_one",
+        "other_answer_better",
         "near_duplicate",
         "below_threshold",
         "gain",

@@ -35,9 +35,9 @@ class Diversity:
 
     If an earlier stage gave a sample up (`Sample.fault`), it is rejected with that reason: only this fold ends samples,
     so an id ends once even if stages repeat. Then come the gates, in this order: IFD undefined, code verification
-    failed, IFD of 1 or more, near duplicate of any sample that was ever kept. A sample that fails one is rejected and
-    changes no cluster, window or keep rate. All others are learnt by the clusters and judged by the rule; those kept
-    are remembered.
+    failed, the quality gates of `processors.gates`, IFD of 1 or more, near duplicate of any sample that was ever kept.
+    A sample that fails one is rejected and changes no cluster, window or keep rate. All others are learnt by the
+    clusters and judged by the rule; those kept are remembered.
 
     IFD values of different scorers (model weights, convention) are not compared: if the scorer changes, the rule's
     windows of IFD values are emptied at that sample. So two scorers that take turns make ranks poor, not wrong.
@@ -98,7 +98,7 @@ class Diversity:
         """Return for every sample what `decide` would return or raise: the same at less cost, as one search of the
         kept samples serves many.
         """
-        examined = examine(samples, offsets, self._space, self._index)
+        examined = examine(samples, offsets, self._space, self._index, self._config.gates)
         return [self._decide(*each) for each in zip(samples, offsets, examined, strict=True)]
 
     def _decide(self, sample: Sample, offset: int, found: Examined) -> Sample | InvalidSample | None:

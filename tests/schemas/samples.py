@@ -37,6 +37,7 @@ FULL = Sample(
         uninformative=0.25,
         s_ifd=0.75,
         length_percentile=0.5,
+        signals={"end_nats": 0.75, "loop": 0.0},
     ),
     embedding=Embedding(
         model="all-MiniLM-L6-v2", dims=4, f16="ADgAuAA4ADg=", model_hash="0f1e2d3c4b5a6978", unknown=0.125
@@ -100,6 +101,7 @@ SCORES = st.builds(
     dtype=TEXT,
     flags=st.lists(TEXT, max_size=3).map(tuple),
     **dict.fromkeys(["uninformative", "s_ifd", "length_percentile"], MAYBE),
+    signals=st.dictionaries(TEXT, FLOAT, max_size=4),
 )
 STEPS = st.builds(
     Step,

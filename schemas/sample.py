@@ -15,7 +15,7 @@ from schemas.score import Embedding, Score
 from schemas.types import CLOSED, Int, Text
 from schemas.verification import Verification
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 @with_config(CLOSED)

@@ -1,7 +1,7 @@
 """The score: how much the instruction helps a small model to predict the answer; and the request's embedding."""
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import with_config
 
@@ -20,6 +20,9 @@ class Score:
     From the same pass, None if not computed: `uninformative` is the share of answer tokens in [0, 1] whose NLL the
     prompt hardly changes; `s_ifd` is IFD over the other, informative tokens only (T-SHIRT, arXiv 2506.01317, section
     3); `length_percentile` in [0, 1] is the IFD's rank among answers of about this length, since IFD grows with length.
+
+    `signals` are measurements of prompt and answer by name, on which the gates of diversity decide; `processors.gates`
+    says what each one means. It is empty in records of version 3 and older.
     """
 
     ifd: Float | None
@@ -36,10 +39,11 @@ class Score:
     uninformative: Float | None = None
     s_ifd: Float | None = None
     length_percentile: Float | None = None
+    signals: dict[Text, Float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         names = ("ifd", "nll_cond", "nll_uncond", "uninformative", "s_ifd", "length_percentile")
-        finite({name: getattr(self, name) for name in names})
+        finite({name: getattr(self, name) for name in names} | self.signals)
 
 
 @with_config(CLOSED)

@@ -157,8 +157,11 @@ def load(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -
     _refuse_unknown(data)
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
     for key, value in (_from_environment(os.environ) | given).items():
-        section, _, name = key.rpartition(".")
-        (data.setdefault(section, {}) if section else data)[name] = value
+        *sections, name = key.split(".")
+        table = data
+        for section in sections:
+            table = table.setdefault(section, {})
+        table[name] = value
     try:
         return _SETTINGS.validate_python(data)
     except ValidationError as error:
@@ -213,16 +216,17 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
-def _refuse_unknown(data: Mapping[str, Any]) -> None:
+def _refuse_unknown(data: Mapping[str, Any], section: str = "") -> None:
     known = keys()
-    sections = {key.partition(".")[0] for key in known if "." in key}
-    for key, value in data.items():
-        if key in sections and not isinstance(value, dict):
-            raise BadSettings(f"setting {key} is a section: write [{key}] and its keys below it")
-        inner = [f"{key}.{name}" for name in value] if key in sections else [key]
-        for path in inner:
-            if path not in known:
-                raise BadSettings(f"unknown setting {path}{_hint(path, known)}")
+    for name, value in data.items():
+        path = section + name
+        if path in known:
+            continue
+        if not any(key.startswith(f"{path}.") for key in known):
+            raise BadSettings(f"unknown setting {path}{_hint(path, known)}")
+        if not isinstance(value, dict):
+            raise BadSettings(f"setting {path} is a section: write [{path}] and its keys below it")
+        _refuse_unknown(value, f"{path}.")
 
 
 def _explained(fault: Any) -> str:

@@ -51,10 +51,18 @@ def reference() -> str:
     parts = ["### Keys without a section", _table(Settings, top)]
     for item in fields(Settings):
         if is_dataclass(section := _default(item)):
-            parts += [f"### `[{item.name}]`", _summary(type(section)), _table(type(section), fields(section))]
+            parts += _section(item.name, type(section))
     for name, config in NAMED.items():
         parts += [f"### `[{name}]`", _summary(config), _table(config, fields(config))]
     return "\n\n".join([*parts, "## A file with every default", f"```toml\n{_printed()}\n```"])
+
+
+def _section(path: str, config: type) -> list[str]:
+    """Return the table of a section, then those of the sections in it."""
+    plain = [item for item in fields(config) if not is_dataclass(_default(item))]
+    inner = [item for item in fields(config) if is_dataclass(_default(item))]
+    parts = [f"### `[{path}]`", _summary(config), _table(config, plain)]
+    return parts + [part for item in inner for part in _section(f"{path}.{item.name}", type(_default(item)))]
 
 
 def _summary(config: type) -> str:

@@ -1,11 +1,13 @@
 """The settings of the diversity stage, in a module of their own so that reading the settings is fast."""
 
+from dataclasses import field
 from typing import Annotated, Literal
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from processors.bounds import AboveZero, AtLeastZero, Cosine, CosineDistance, Positive, Share, Weight
+from processors.gates.config import GatesConfig
 
 RuleName = Literal["band", "streaming_gain", "ifd_threshold", "cluster_quota"]
 ClustererName = Literal["stream", "river"]
@@ -71,6 +73,7 @@ class DiversityConfig:
     """Cosine distance (0 to 2) from every cluster at which a sample opens a new one; if it is not set, it is calibrated
     on the skill library for the embedding model in use.
     """
+    gates: GatesConfig = field(default_factory=GatesConfig)
 
     def __post_init__(self) -> None:
         if self.warm_up > self.gain_window:

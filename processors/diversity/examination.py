@@ -12,6 +12,7 @@ from processors.diversity.space import Space
 from processors.diversity.vectors import Vector, norm
 from processors.embedding.vectors import vector_of
 from processors.errors import InvalidSample
+from processors.gates.config import GatesConfig
 from schemas import Sample
 
 _NORM_TOLERANCE = 0.01  # float16 moves the norm of a unit vector by less than 0.001
@@ -29,9 +30,11 @@ Examined = Passed | str | InvalidSample
 """A sample that passed the gates, the reason why it did not, or the error that makes it undecidable."""
 
 
-def examine(samples: Sequence[Sample], offsets: Sequence[int], space: Space, index: KeptIndex) -> list[Examined]:
+def examine(
+    samples: Sequence[Sample], offsets: Sequence[int], space: Space, index: KeptIndex, gates: GatesConfig
+) -> list[Examined]:
     """Examine `samples` at ascending `offsets`, and change nothing. ask `near` of the result in the same order."""
-    found = [_examine(sample) for sample in samples]
+    found = [_examine(sample, gates) for sample in samples]
     vectors = {place: each for place, each in enumerate(found) if isinstance(each, np.ndarray)}
     passed: dict[int, Passed] = {}
     for dims in {len(vector) for vector in vectors.values()}:  # one, but for samples of a wrong embedder
@@ -43,7 +46,7 @@ def examine(samples: Sequence[Sample], offsets: Sequence[int], space: Space, ind
     return [passed[place] if isinstance(each, np.ndarray) else each for place, each in enumerate(found)]
 
 
-def _examine(sample: Sample) -> Vector | str | InvalidSample:
+def _examine(sample: Sample, gates: GatesConfig) -> Vector | str | InvalidSample:
     if sample.fault:
         return sample.fault
     if sample.score is None or sample.embedding is None:
@@ -53,6 +56,6 @@ def _examine(sample: Sample) -> Vector | str | InvalidSample:
     if not abs(length - 1.0) <= _NORM_TOLERANCE:  # NaN fails too
         return InvalidSample(f"an embedding of norm {length:.4g}: a unit vector is needed")
     try:
-        return failed_gate(sample.score, sample.verification) or vector
+        return failed_gate(sample.score, sample.verification, gates) or vector
     except InvalidSample as error:
         return error

@@ -36,9 +36,9 @@ class Diversity:
 
     If an earlier stage gave a sample up (`Sample.fault`), it is rejected with that reason: only this fold ends samples,
     so an id ends once even if stages repeat. Then come the gates, in this order: IFD undefined, code verification
-    failed, IFD of 1 or more, near duplicate of any sample that was ever kept. A sample that fails one is rejected and
-    changes no cluster, window or keep rate. All others are learnt by the clusters and judged by the rule; those kept
-    are remembered.
+    failed, the quality gates of `processors.gates`, IFD of 1 or more, near duplicate of any sample that was ever kept.
+    A sample that fails one is rejected and changes no cluster, window or keep rate. All others are learnt by the
+    clusters and judged by the rule; those kept are remembered.
 
     IFD values of different scorers (model weights, convention) are not compared: the rule ranks each scorer's apart, so
     that two scorers may take turns.
@@ -105,7 +105,8 @@ class Diversity:
         """
         answers = [spread(sample) for sample in samples]
         places = [offset for offset, each in zip(offsets, answers, strict=True) for _ in each]
-        examined = iter(examine([one for each in answers for one in each], places, self._space, self._index))
+        flat = [one for each in answers for one in each]
+        examined = iter(examine(flat, places, self._space, self._index, self._config.gates))
         return [
             self._decide(each, offset, [next(examined) for _ in each])
             for each, offset in zip(answers, offsets, strict=True)

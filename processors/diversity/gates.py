@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 
 from processors.errors import InvalidSample
+from processors.gates.config import GatesConfig
+from processors.gates.registry import GATES, failed
 from schemas import Embedding, Score, Verification
 
 OTHER_ANSWER = "other_answer_better"
@@ -13,6 +15,7 @@ REASONS: Mapping[str, str] = {
     "prompt_too_long": "the prompt leaves the scoring model no room for the answer",
     "nan": "the scoring model gave no number",
     "verification_failed": "the answer's code failed its checks",
+    **{name: gate.meaning for name, gate in GATES.items()},
     "ifd_not_below_one": "IFD of 1 or more: the instruction does not help to predict the answer",
     OTHER_ANSWER: "another answer to the same prompt is better",
     "near_duplicate": "a kept sample asks almost the same",
@@ -31,7 +34,7 @@ def is_readable(embedding: Embedding) -> bool:
     return embedding.unknown <= _MOST_UNKNOWN
 
 
-def failed_gate(score: Score, verification: Verification | None) -> str | None:
+def failed_gate(score: Score, verification: Verification | None, config: GatesConfig | None = None) -> str | None:
     """Return the first gate that the sample fails, in the order of `REASONS`, or None.
 
     Raises InvalidSample if a score without IFD has no flag that explains it.
@@ -43,4 +46,4 @@ def failed_gate(score: Score, verification: Verification | None) -> str | None:
         return reason
     if verification is not None and verification.outcome == "failed":
         return "verification_failed"
-    return "ifd_not_below_one" if score.ifd >= 1.0 else None
+    return failed(score, config or GatesConfig()) or ("ifd_not_below_one" if score.ifd >= 1.0 else None)

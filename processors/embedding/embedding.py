@@ -31,6 +31,9 @@ _UNRELATED = (
 )
 """Their mean is what all vectors of a model have in common; 16 texts and 64 other ones agree to a cosine of 0.99."""
 
+_ANSWER_CHARS = 2000
+"""An answer's beginning says what it is about; most of 512 tokens."""
+
 
 class Model(Protocol):
     """A model of sentence embeddings: `forward` maps rows of token ids to unit vectors (R, D), float32, in order."""
@@ -64,7 +67,23 @@ class Embedder:
         unknown = np.array([request.unknown for request in requests], np.float32)
         return Readings(joined(requests, vectors, common), unknown)
 
+    def related(self, vectors: NDArray[np.float32], texts: Sequence[str]) -> list[float | None]:
+        """Return how near each of `texts` is to the request whose vector is in `vectors` (N, D).
+
+        That is their cosine without what all vectors have in common: about 0 if they are unrelated, None for an empty
+        text.
+        """
+        found: list[float | None] = [None] * len(texts)
+        full = [index for index, text in enumerate(texts) if text.strip()]
+        if full:
+            own = self.read([Prompt(instruction=texts[index][:_ANSWER_CHARS]) for index in full]).vectors - self._common
+            asked = vectors[full] - self._common
+            scale = np.linalg.norm(own, axis=1) * np.linalg.norm(asked, axis=1)
+            for index, cosine in zip(full, (own * asked).sum(axis=1) / np.maximum(scale, 1e-9), strict=True):
+                found[index] = float(cosine)
+        return found
+
     @cached_property
     def _common(self) -> NDArray[np.float32]:
-        """The mean vector (D,) of unrelated texts, computed when the first conversation comes."""
+        """The mean vector (D,) of unrelated texts, computed at first use."""
         return np.asarray(self.read([Prompt(instruction=text) for text in _UNRELATED]).vectors.mean(axis=0))

@@ -173,7 +173,7 @@ def _tried(action: Callable[[], Value]) -> Value | str:
 
 def _launch(forward: Forward, pairs: Sequence[TokenPair]) -> Callable[[], list[Nll]]:
     """Begin the pass over both sequences of each pair, without sequences that have no token to score."""
-    sequences = [each for pair in pairs for each in ((pair.cond, pair.start), (pair.uncond, pair.uncond_start))]
+    sequences = [each for pair in pairs for each in ((pair.asked, pair.start), (pair.uncond, pair.uncond_start))]
     segments = [Segment(ids=ids, start=start) for ids, start in sequences if start < len(ids)]
     begun = forward.launch(segments) if isinstance(forward, PackedModel) else partial(forward, segments)
 

@@ -15,8 +15,9 @@ class Ifd:
     """The result for one sample.
 
     `n_cond` and `n_uncond` count scored tokens, `tokens` all tokens that went through the model, in the type `dtype`.
-    `gains` are NLL given the prompt less NLL without it, in nats, for each answer token that both passes score, shape
-    (n,). They are left out when two results are compared.
+    `cond` holds the NLL of each answer token given the prompt, in nats, shape (n_cond,), and `end` that of the token
+    that ends a text, behind the answer (None if it was not asked). `gains` are NLL given the prompt less NLL without
+    it, for each answer token that both passes score, shape (n,). The three are left out when two results are compared.
     """
 
     nll_cond: float | None = None
@@ -27,14 +28,19 @@ class Ifd:
     ifd: float | None = None
     flags: tuple[str, ...] = ()
     dtype: str = ""
+    cond: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32), repr=False, compare=False)
     gains: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32), repr=False, compare=False)
+    end: float | None = field(default=None, repr=False, compare=False)
 
 
 def measurement(pair: TokenPair, cond: torch.Tensor, uncond: torch.Tensor, ratio: str, dtype: str) -> Ifd:
     """Compute the result from the NLL in nats of the scored tokens of both sequences, each of which may have none.
 
-    `ratio` is ``perplexity`` or ``loss``.
+    `cond` is that of `pair.asked`, with the end token behind the answer. `ratio` is ``perplexity`` or ``loss``.
     """
+    end = None
+    if pair.end is not None:
+        cond, end = cond[:-1], float(cond[-1])
     nll_cond, nll_uncond = _mean(cond), _mean(uncond)
     defined = nll_cond is not None and nll_uncond is not None
     ifd = _ratio(nll_cond, nll_uncond, ratio)
@@ -48,7 +54,9 @@ def measurement(pair: TokenPair, cond: torch.Tensor, uncond: torch.Tensor, ratio
         ifd=ifd,
         flags=tuple(flag for flag, applies in checks.items() if applies),
         dtype=dtype,
+        cond=cond.float().numpy(),
         gains=_gains(pair, cond, uncond),
+        end=_finite(end),
     )
 
 

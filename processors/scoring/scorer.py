@@ -1,6 +1,6 @@
 """The scoring stage: samples in micro-batches get their IFD score and the embedding of their request."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +11,8 @@ from processors.embedding.embedders import load_embedder
 from processors.embedding.embedding import Embedder
 from processors.embedding.vectors import to_message
 from processors.errors import InvalidSample, ProcessorError
+from processors.gates.pass_signals import pass_signals, rounded
+from processors.gates.registry import text_signals
 from processors.models.checkpoints import load_causal
 from processors.scoring.config import ScoringConfig
 from processors.scoring.conventions import CONVENTIONS, plain
@@ -24,11 +26,14 @@ from schemas.lineage import timestamp
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A sample, its tokens for the causal model, and the embedding of its request, None if it cannot be scored."""
+    """A sample, its tokens for the causal model, the embedding of its request (None if it cannot be scored), and the
+    signals that need no pass of the model.
+    """
 
     sample: Sample
     prepared: Prepared
     embedding: Embedding | None
+    signals: Mapping[str, float]
 
 
 class Scorer:
@@ -80,15 +85,23 @@ class Scorer:
             for each in samples
         ]
         good = [index for index, each in enumerate(prepared) if not isinstance(each, InvalidSample)]
-        embeddings = dict(zip(good, self._embeddings([samples[index] for index in good]), strict=True))
+        read = dict(zip(good, self._read([samples[index] for index in good]), strict=True))
         pairs = zip(samples, prepared, strict=True)
-        return [Ready(sample, each, embeddings.get(index)) for index, (sample, each) in enumerate(pairs)]
+        return [Ready(sample, each, *read.get(index, (None, {}))) for index, (sample, each) in enumerate(pairs)]
 
-    def _embeddings(self, samples: Sequence[Sample]) -> list[Embedding]:
+    def _read(self, samples: Sequence[Sample]) -> list[tuple[Embedding, Mapping[str, float]]]:
+        """Return the embedding of each request, and the signals of the texts of request and answer."""
+        answers = [each.answer.text if each.answer else "" for each in samples]
         found = self._embedder.read([each.prompt for each in samples])
+        related = self._embedder.related(found.vectors, answers)
         name, known_by = self._config.embedder, self._embedder.model_hash
-        pairs = zip(found.vectors, found.unknown.tolist(), strict=True)
-        return [to_message(vector, name, known_by, unknown) for vector, unknown in pairs]
+        return [
+            (
+                to_message(found.vectors[index], name, known_by, float(found.unknown[index])),
+                text_signals(sample, answers[index]) | rounded({"related": related[index]}),
+            )
+            for index, sample in enumerate(samples)
+        ]
 
     def process(self, ready: Sequence[Ready]) -> list[Sample | ProcessorError]:
         """Return one result per sample, in order: the scored sample, or why it could not be scored."""
@@ -105,7 +118,7 @@ class Scorer:
     def _scored(self, ready: Ready, ifd: Ifd, at: datetime, seconds_per_token: float) -> Sample:
         return ready.sample.advance(
             self._step(at, ifd.tokens, seconds_per_token),
-            score=self._message(ifd),
+            score=self._message(ifd, ready.signals),
             embedding=ready.embedding,
         )
 
@@ -127,7 +140,7 @@ class Scorer:
             tokens_in=tokens,
         )
 
-    def _message(self, ifd: Ifd) -> Score:
+    def _message(self, ifd: Ifd, of_texts: Mapping[str, float]) -> Score:
         signals = self._signals.observe(ifd)
         return Score(
             ifd=ifd.ifd,
@@ -144,4 +157,5 @@ class Scorer:
             uninformative=signals.uninformative,
             s_ifd=signals.s_ifd,
             length_percentile=signals.length_percentile,
+            signals={**of_texts, **pass_signals(ifd.cond, ifd.gains, ifd.end)},
         )

@@ -26,7 +26,8 @@ class TokenPair:
 
     `cond` is prompt and answer, cut to `max_length`; its answer begins at `start`. `uncond` is the answer without the
     prompt, scored from `uncond_start`: its scored tokens are those of the answer without the first `skipped`.
-    `truncated` says that the end of the answer is missing in `cond`.
+    `truncated` says that the end of the answer is missing in `cond`. `end` is the token that ends a text, None if the
+    tokenizer has none or the end of the answer is missing: its NLL behind the answer says whether it may end there.
     """
 
     cond: Sequence[int]
@@ -35,6 +36,12 @@ class TokenPair:
     uncond_start: int = 1
     skipped: int = 1
     truncated: bool
+    end: int | None = None
+
+    @property
+    def asked(self) -> Sequence[int]:
+        """`cond`, with `end` behind it if there is one."""
+        return self.cond if self.end is None else [*self.cond, self.end]
 
 
 class PairTokenizer:
@@ -64,13 +71,15 @@ class PairTokenizer:
         start, start_alone = len(prefix), len(prefix_alone)
         # The part of the answer that fits, as many tokens in both; Superfiltering's unconditional pass takes one more.
         room = self._max_length - start + (1 if self._convention.name == "superfilter" else 0)
+        truncated = len(whole) > self._max_length
         return TokenPair(
             cond=whole[: self._max_length],
             start=start,
             uncond=alone[: start_alone + max(0, room)],
             uncond_start=max(1, start_alone),
             skipped=0 if start_alone else 1,
-            truncated=len(whole) > self._max_length,
+            truncated=truncated,
+            end=None if truncated or len(whole) <= start else self._tokenizer.eos_token_id,
         )
 
     def _sequence(

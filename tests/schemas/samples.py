@@ -6,7 +6,25 @@ from typing import Any
 from hypothesis import strategies as st
 
 from schemas import Answer, Decision, Embedding, Message, Prompt, Sample, Score, Step, Verification
+from schemas.sample import Alternative
 
+SCORE = Score(
+    ifd=0.8125,
+    nll_cond=1.25,
+    nll_uncond=1.4576,
+    n_cond=5,
+    n_uncond=4,
+    convention="superfilter",
+    template="plain",
+    model="SmolLM2-135M-Instruct",
+    model_hash="9f86d081",
+    dtype="float32",
+    flags=("truncated",),
+    uninformative=0.25,
+    s_ifd=0.75,
+    length_percentile=0.5,
+    signals={"end_nats": 0.75, "loop": 0.0},
+)
 FULL = Sample(
     sample_id="0123456789abcdef0123456789abcdef",
     prompt=Prompt(
@@ -22,22 +40,7 @@ FULL = Sample(
     language="zh",
     labels={"data set": "own", "licence": "Apache-2.0"},
     verification=Verification(outcome="passed", evidence="exit 0, 3 of 3 asserts"),
-    score=Score(
-        ifd=0.8125,
-        nll_cond=1.25,
-        nll_uncond=1.4576,
-        n_cond=5,
-        n_uncond=4,
-        convention="superfilter",
-        template="plain",
-        model="SmolLM2-135M-Instruct",
-        model_hash="9f86d081",
-        dtype="float32",
-        flags=("truncated",),
-        uninformative=0.25,
-        s_ifd=0.75,
-        length_percentile=0.5,
-    ),
+    score=SCORE,
     embedding=Embedding(
         model="all-MiniLM-L6-v2", dims=4, f16="ADgAuAA4ADg=", model_hash="0f1e2d3c4b5a6978", unknown=0.125
     ),
@@ -69,6 +72,15 @@ FULL = Sample(
         ),
     ),
     fault="answering: truncated",
+    alternatives=(
+        Alternative(
+            sample_id="00112233445566778899aabbccddeeff",
+            answer=Answer(text="春天来了。", model="qwen", finish_reason="stop", reasoning="又一个"),
+            lineage=(Step(stage="answering", at="2026-11-23T05:00:01Z", params={"answer": 2, "of": 2}),),
+            verification=Verification(outcome="failed", evidence="exit 1"),
+            score=SCORE,
+        ),
+    ),
 )
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -100,6 +112,7 @@ SCORES = st.builds(
     dtype=TEXT,
     flags=st.lists(TEXT, max_size=3).map(tuple),
     **dict.fromkeys(["uninformative", "s_ifd", "length_percentile"], MAYBE),
+    signals=st.dictionaries(TEXT, FLOAT, max_size=4),
 )
 STEPS = st.builds(
     Step,
@@ -147,4 +160,15 @@ SAMPLES = st.builds(
     decision=st.none() | DECISIONS,
     lineage=st.lists(STEPS, max_size=3).map(tuple),
     fault=TEXT,
+    alternatives=st.lists(
+        st.builds(
+            Alternative,
+            sample_id=TEXT,
+            answer=st.none() | ANSWERS,
+            lineage=st.lists(STEPS, max_size=2).map(tuple),
+            verification=st.none() | VERIFICATIONS,
+            score=st.none() | SCORES,
+        ),
+        max_size=2,
+    ).map(tuple),
 )

@@ -1,7 +1,9 @@
 """Settings: the file, the environment, the command line, in this order; unknown keys are refused with a hint."""
 
 import os
+import re
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -160,9 +162,38 @@ def test_a_bad_setting_beside_the_password_does_not_show_it() -> None:
 
 def test_every_key_is_shown() -> None:
     data = shown(Settings())
-    flat = {f"{key}.{name}" for key, value in data.items() if isinstance(value, dict) for name in value}
-    flat |= {key for key, value in data.items() if not isinstance(value, dict) or key == "endpoints"}
-    assert flat == set(module.keys())
+    tables = {key for key, default in module.keys().items() if isinstance(default, dict)}
+
+    def flat(table: dict[str, Any], path: str = "") -> set[str]:
+        found: set[str] = set()
+        for name, value in table.items():
+            key = path + name
+            found |= flat(value, f"{key}.") if isinstance(value, dict) and key not in tables else {key}
+        return found
+
+    assert flat(data) == set(module.keys())
+
+
+def test_a_section_within_a_section_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    write('[diversity]\nkeep_rate = 0.2\n[diversity.gates]\noff = ["echo"]\ncut_off = 9.0')
+    monkeypatch.setenv("SIFT_DIVERSITY_GATES_UNRELATED", "0.9")
+    gates = load().diversity.gates
+    assert (gates.off, gates.cut_off, gates.unrelated, gates.repetition) == (("echo",), 9.0, 0.9, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[diversity.gates]\necco = 1", "unknown setting diversity.gates.ecco; did you mean diversity.gates.echo"),
+        ("[diversity]\ngates = 1", "setting diversity.gates is a section: write"),
+        ('[diversity.gates]\noff = ["ecco"]', "setting diversity.gates.off.0"),
+        ("[diversity.gates]\necho = 2", "setting diversity.gates.echo"),
+    ],
+)
+def test_a_wrong_key_within_a_section_within_a_section_is_refused(text: str, told: str) -> None:
+    write(text)
+    with pytest.raises(BadSettings, match=re.escape(told)):
+        load()
 
 
 def test_the_cache_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -20,10 +20,11 @@ WORDS = st.lists(st.sampled_from([" a", " the", " understanding", " internationa
 
 
 def as_the_reference(tokenizer: Any, prompt: str, answer: str, limit: int) -> TokenPair:
-    """Return the three tokenisations of the reference, of whole texts."""
+    """Return the three tokenisations of the reference, of whole texts, and the end token behind a whole answer."""
     prefix, alone, whole = (tokenizer.encode(text, verbose=False) for text in (prompt, answer, prompt + answer))
     uncond = alone[: max(0, limit - len(prefix) + 1)]
-    return TokenPair(cond=whole[:limit], start=len(prefix), uncond=uncond, truncated=len(whole) > limit)
+    end = tokenizer.eos_token_id if len(prefix) < len(whole) <= limit else None
+    return TokenPair(cond=whole[:limit], start=len(prefix), uncond=uncond, truncated=len(whole) > limit, end=end)
 
 
 @given(prompt=TEXT | SPACED, answer=TEXT | SPACED)

@@ -22,7 +22,7 @@ class GatesConfig:
     """1 if the answer refuses."""
     language_mismatch: Share = 1.0
     """1 if the answer is in another language than the prompt, and no other language was asked for."""
-    echo: Share = 0.6
+    echo: Share = 0.5
     """Share of the answer that repeats the instruction."""
     broken_text: Share = 0.003
     """Share of the characters that were read in the wrong encoding."""
@@ -30,9 +30,9 @@ class GatesConfig:
     """Number of tags and entities in an answer to a request that is not about markup."""
     broken_code: Share = 0.5
     """Share of the Python blocks that cannot be parsed."""
-    garbled: AboveZero = 3.2
+    garbled: AboveZero = 3.6
     """Mean surprise of the answer's tokens given the prompt, in nats, less its error."""
-    cut_off: AboveZero = 8.0
+    cut_off: AboveZero = 8.7
     """Surprise of the end of the answer, in nats, beyond that of sound answers of its shape."""
     unrelated: AboveZero = 0.7
     """How little prompt and answer have to do with each other, by their vectors and by IFD; from about 0 to 1.3."""

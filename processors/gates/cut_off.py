@@ -2,8 +2,10 @@
 
 from processors.gates.base import Gate, Signals
 
-_HAN, _SYMBOLS, _NO_STOP = 7.0, 18.0, 4.5
-"""By how much sound answers of that shape end with more surprise, in nats: the scoring model ends few Chinese ones."""
+_SCRIPT, _LANGUAGE, _SYMBOLS, _NO_STOP = 10.0, 2.0, 35.0, 5.0
+"""How much more surprise, in nats, the end of sound answers of that shape has: the model seldom ends Chinese text."""
+_USUAL = 2.0
+"""A mean surprise per token, in nats; by as much as a text has more, its end may have more."""
 
 
 def unexpected_end(signals: Signals) -> float | None:
@@ -11,8 +13,9 @@ def unexpected_end(signals: Signals) -> float | None:
     end = signals.get("end_nats")
     if end is None:
         return None
-    shape = _HAN * signals["han"] + _SYMBOLS * signals["symbols"] + _NO_STOP * signals["no_stop"]
-    return end - shape
+    language = _SCRIPT * signals["other_script"] + _LANGUAGE * signals["not_english"]
+    form = _SYMBOLS * signals["symbols"] + _NO_STOP * signals["no_stop"]
+    return end - language - form - max(0.0, signals.get("nll_cond", 0.0) - _USUAL)
 
 
 GATE = Gate(

@@ -4,14 +4,21 @@ import math
 
 from processors.gates.base import Gate, Signals
 
+_SCRIPT, _LANGUAGE = 0.4, -1.0
+"""In nats: Chinese has less surprise per token, a character being one to three; German and Polish have more."""
 _ERROR = 2.0
-"""The mean of n tokens is known to about this over the root of n, in nats: few tokens prove nothing."""
+"""The mean of n tokens is known to about this over the root of n, in nats."""
+_FEWEST = 10
+"""Fewer tokens prove nothing, and twice as many in other scripts: a name, a number, a proverb."""
 
 
 def surprise(signals: Signals) -> float | None:
     """Return the mean NLL of the answer's tokens given the prompt, in nats, less its error."""
     nll, tokens = signals.get("nll_cond"), signals.get("n_cond")
-    return None if nll is None or not tokens else nll - _ERROR / math.sqrt(tokens)
+    if nll is None or tokens is None or tokens < _FEWEST * (1.0 + signals["other_script"]):
+        return None
+    language = _SCRIPT * signals["other_script"] + _LANGUAGE * signals["not_english"]
+    return nll - _ERROR / math.sqrt(tokens) + language
 
 
 GATE = Gate(

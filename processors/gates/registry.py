@@ -29,7 +29,7 @@ GATES: Mapping[GateName, Gate] = {gate.name: gate for gate in _ORDER}
 def text_signals(sample: Sample, answer: str) -> dict[str, float]:
     """Return what the text of the answer alone tells: by the name of the gate, and its shape."""
     found: dict[str, float | None] = {gate.name: gate.measure(sample, answer) for gate in _ORDER if gate.measure}
-    return rounded({**found, **shape(answer)})
+    return rounded({**found, **shape(sample.prompt.text(), answer)})
 
 
 def suspicions(score: Score) -> dict[GateName, float]:

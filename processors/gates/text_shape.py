@@ -1,27 +1,31 @@
 """The shape of an answer, by which a model's surprise is judged: it differs between prose, Chinese and code.
 
-===========  ==================================================================================
-``han``      share of Chinese characters, in [0, 1]
-``symbols``  share of brackets, operators and marks of code or tables, at most `MOST_SYMBOLS`
-``no_stop``  1 if the answer ends without a full stop, a bracket, a quotation mark or the like
-===========  ==================================================================================
+================  ==============================================================================
+``other_script``  share of letters of other scripts than Latin, in [0, 1]
+``not_english``   1 if prompt and answer are in another language with Latin letters
+``symbols``       share of brackets, operators and marks of code or tables, at most `MOST_SYMBOLS`
+``no_stop``       1 if the answer ends without a full stop, a bracket, a quotation mark or the like
+================  ==============================================================================
 """
 
 import re
 
+from processors.text.language_mismatch import latin_language
+
 MOST_SYMBOLS = 0.15
 _LOOKED_AT = 20_000  # characters
-_HAN = re.compile("[\u3400-\u9fff]")
+_OTHER = re.compile("(?![\\d_])[\u0370-\u1fff\u3040-\ud7ff\uf900-\ufdff\ufe70-\ufeff](?<=\\w)")
 _SYMBOLS = re.compile(r"[{}()\[\];=<>_/*+#$&|\\]")
 _STOP = re.compile(r"[.!?。！？…;；}\])）】」』》>\"'”’`|*:：]\s*\Z")
 
 
-def shape(answer: str) -> dict[str, float]:
-    """Return the three numbers."""
+def shape(prompt: str, answer: str) -> dict[str, float]:
+    """Return the four numbers."""
     seen = answer[:_LOOKED_AT]
     length = max(1, len(seen))
     return {
-        "han": len(_HAN.findall(seen)) / length,
+        "other_script": len(_OTHER.findall(seen)) / length,
+        "not_english": float(latin_language(seen) not in ("", "en") and latin_language(prompt) != "en"),
         "symbols": min(MOST_SYMBOLS, len(_SYMBOLS.findall(seen)) / length),
         "no_stop": float(not _STOP.search(answer[-100:])),
     }

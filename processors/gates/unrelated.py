@@ -2,7 +2,7 @@
 
 from processors.gates.base import Gate, Signals
 
-_IFD, _GAIN, _HAN = 0.16, 0.13, 0.08
+_IFD, _GAIN, _SCRIPT = 0.16, 0.13, 0.08
 _MOST_GAIN = 3.0
 
 
@@ -15,7 +15,7 @@ def strangeness(signals: Signals) -> float | None:
     related, ifd, gain = signals.get("related"), signals.get("ifd"), signals.get("gain_t")
     if related is None or ifd is None or gain is None:
         return None
-    return 1.0 - related + _IFD * min(1.0, ifd) - _GAIN * min(_MOST_GAIN, gain) + _HAN * signals["han"]
+    return 1.0 - related + _IFD * min(1.0, ifd) - _GAIN * min(_MOST_GAIN, gain) + _SCRIPT * signals["other_script"]
 
 
 GATE = Gate(

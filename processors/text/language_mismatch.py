@@ -56,8 +56,8 @@ def language_differs(sample: Sample, answer: str) -> bool:
     asked, given = guess_language(prompt), guess_language(prose)
     if asked or given:
         return asked != given and _foreign(asked, given, prompt, prose)
-    expected = sample.language if sample.language in _LATIN_LANGUAGES else _latin_language(prompt)
-    return "" != expected != (_latin_language(prose) or expected)
+    expected = sample.language if sample.language in _LATIN_LANGUAGES else latin_language(prompt)
+    return "" != expected != (latin_language(prose) or expected)
 
 
 def _foreign(asked: str, given: str, prompt: str, prose: str) -> bool:
@@ -68,7 +68,7 @@ def _foreign(asked: str, given: str, prompt: str, prose: str) -> bool:
     return letters >= _SHARE * sum(map(str.isalpha, prose)) and not SCRIPTS[given].search(prompt)
 
 
-def _latin_language(text: str) -> str:
+def latin_language(text: str) -> str:
     """Return the language of a text in Latin letters, or the empty text if the guess is not sure."""
     language, probability = _identifier().classify(text[:_LOOKED_AT])
     return str(language) if probability >= _SURE else ""

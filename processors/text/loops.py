@@ -9,7 +9,7 @@ MIN_CHARS = 60
 MAX_CHARS = 20_000
 """Only so much of the end is read: more than a loop needs to show, little enough to cost milliseconds."""
 
-_NUMBERING = re.compile(r"^\W*(?:\d+|[a-z])[.):、]\s*", re.MULTILINE)
+_NUMBERING = re.compile(r"^\W{0,20}(?:\d+|[a-z])[.):、]\s*", re.MULTILINE)
 
 
 def loop_share(text: str) -> float:
@@ -20,7 +20,7 @@ def loop_share(text: str) -> float:
     refrains and forms are full of those, and good ones are worth keeping. List numbers, case and white space are
     ignored.
     """
-    said = " ".join(_NUMBERING.sub("", text.lower()).split())
+    said = " ".join(_NUMBERING.sub("", text[-2 * MAX_CHARS :].lower()).split())
     end = said[-MAX_CHARS:]
     looping = _loop_chars(end[::-1])
     return looping / len(end) if looping >= MIN_CHARS else 0.0

@@ -9,9 +9,11 @@ _HAN = re.compile("[\u2010-\u2312\u3000-\u30ff\u3400-\u9fff\ue000-\uf8ff\uff00-\
 """Runs of characters that such bytes become in GBK."""
 _PLAUSIBLE = re.compile("[\u00a0\u2010-\u2122\u3000-\u9fff\uff00-\uffef]")
 """Characters that such a run was: Chinese, and typographic marks. Other letters are two bytes, as is all of GBK."""
+_SHORT = 12
+"""Bytes of a run that must all be UTF-8: a word of Chinese may begin or end like a character of it."""
 _LOST = re.compile("[\ufffd\u0080-\u009f]|锟斤拷|(?<=[^\\W\\d_])\\?(?=[^\\W\\d_])|\\?{4,}")
 """The replacement character, control characters of Latin-1, the classic of GBK, and a question mark within a word."""
-_QUOTED = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`|\S*(?:://|\?\w+=)\S*", re.DOTALL)
+_QUOTED = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`|\w{1,20}://\S*|\?\w{1,40}=\S*", re.DOTALL)
 """Code and addresses, in which a question mark stands between letters."""
 
 
@@ -33,8 +35,9 @@ def _misread(text: str) -> Iterator[int]:
         yield _latin_misread(match[0])
     for match in _HAN.finditer(text):
         raw = match[0].encode("gbk", "ignore")
-        found = [character for character in raw.decode("utf-8", "ignore") if _PLAUSIBLE.match(character)]
-        if raw and sum(len(character.encode()) for character in found) >= 0.6 * len(raw):
+        read = raw.decode("utf-8", "ignore")
+        found = sum(len(each.encode()) for each in read if each.isascii() or _PLAUSIBLE.match(each))
+        if raw and not read.isascii() and found >= (1.0 if len(raw) < _SHORT else 0.7) * len(raw):
             yield len(match[0])
 
 

@@ -32,8 +32,8 @@ def broken_share(text: str, is_python: bool) -> float | None:
 
 
 def _readable(code: str) -> bool:
-    plain = _COMMENT.sub("#", textwrap.dedent(code.expandtabs(4)).strip("\n"))
-    forms = [plain, _PYTHON_2.sub(r"\1print(\2)", plain)]
+    plain = textwrap.dedent(code.replace("\u00a0", " ").expandtabs(4)).strip("\n")
+    forms = [plain, _PYTHON_2.sub(r"\1print(\2)", plain), _COMMENT.sub("#", plain)]
     if _PROMPT.search(plain):
         forms.append("\n".join(line[4:] for line in plain.splitlines() if _PROMPT.match(line)))
     return any(map(_parses, forms)) or _parses_with_prose(plain)

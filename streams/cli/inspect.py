@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from processors.reasons import meaning_of
 from schemas import Sample
 from streams.cli.common import command, json_option, open_run_to_read
 from streams.cli.options import Command, Options
@@ -53,12 +54,12 @@ async def ledger(options: Options, as_json: bool) -> None:
 
 def show_ledger(account: ledger_module.Ledger) -> None:
     """Print the account as a table."""
-    shown = table("Ledger", "", "", "#samples")
-    shown.add_row("in", "", str(account.total), style="bold")
-    shown.add_row("curated", "", str(account.curated), style="green")
+    shown = table("Ledger", "", "", "#samples", "")
+    shown.add_row("in", "", str(account.total), "", style="bold")
+    shown.add_row("curated", "", str(account.curated), "", style="green")
     for name in ("rejected", "dead", "pending"):
         for reason, count in sorted(getattr(account, name).items()):
-            shown.add_row(name, reason, str(count))
+            shown.add_row(name, reason, str(count), meaning_of(reason) if name == "rejected" else "")
     console.print(shown)
     if account.repeats:
         console.print(f"{account.repeats} records repeat an id that was there already; an id counts once")
@@ -130,7 +131,9 @@ def _what(station: trace_module.Station) -> str:
     if sample.decision:
         gain = "" if sample.decision.gain is None else f", gain {sample.decision.gain:.3f}"
         copied = sample.decision.duplicate_of
-        return f"{sample.decision.outcome}: {sample.decision.reason}{gain}{f' of {copied}' if copied else ''}"
+        what = f"{sample.decision.outcome}: {sample.decision.reason}{gain}{f' of {copied}' if copied else ''}"
+        meaning = meaning_of(sample.decision.reason)
+        return f"{what} ({meaning})" if meaning else what
     if sample.score:
         return "IFD undefined" if sample.score.ifd is None else f"IFD {sample.score.ifd:.3f}"
     return "arrived" + (" with an answer" if sample.answer else "")

@@ -1,6 +1,6 @@
 """Pools with planted defects through gates and keep rules: the share of defects among the samples kept.
 
-    python benchmarks/curation.py --json              all rules; the scores of benchmarks/gates.py, a quarter of an hour the first time
+    python benchmarks/curation.py --json              all rules; scores as benchmarks/gates.py, a quarter of an hour
     python benchmarks/curation.py --rules band        one rule
 
 A pool has one version of every row, its own answer or a worse one, and real scores; English, Chinese and code. Data
@@ -25,7 +25,6 @@ from processors.diversity.config import DiversityConfig, RuleName
 from processors.diversity.fold import Diversity
 from processors.diversity.seen import SeenIds
 from processors.models.files import EMBEDDER_DEFAULT
-from schemas import Sample
 from tests.paths import DATA
 
 Figures = dict[str, Any]
@@ -49,9 +48,7 @@ def pool(versions: Mapping[str, Sequence[Case]], planted: float, draw: random.Ra
 def curated(rows: Sequence[Case], rule: RuleName, keep_rate: float, seeds: SeedVectors) -> list[Case]:
     """Return the cases that the fold keeps."""
     config = DiversityConfig(rule=rule, keep_rate=keep_rate)
-    fold = Diversity(
-        seen=SeenIds(":memory:"), config=config, clusters=build(config, seeds), fitted=calibrate(seeds)
-    )
+    fold = Diversity(seen=SeenIds(":memory:"), config=config, clusters=build(config, seeds), fitted=calibrate(seeds))
     decided = fold.decide_many([each.sample for each in rows], range(len(rows)))
     outcomes = [of[0].decision for of in decided if isinstance(of, list) and of]
     assert len(outcomes) == len(rows)
@@ -81,7 +78,11 @@ def measure(versions: Mapping[str, Sequence[Case]], rules: Sequence[RuleName], s
                 each = [figures_of(rows, curated(rows, rule, rate, seeds)) for rows in pools]
                 name = f"{rule}_{int(100 * planted)}_keep_{rate}"
                 kept, defects, length = (fmean(values) for values in zip(*each, strict=True))
-                found |= {f"kept_{name}": kept, f"defects_over_pool_{name}": defects, f"length_over_sound_{name}": length}
+                found |= {
+                    f"kept_{name}": kept,
+                    f"defects_over_pool_{name}": defects,
+                    f"length_over_sound_{name}": length,
+                }
     return found
 
 

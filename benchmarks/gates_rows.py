@@ -48,7 +48,7 @@ def cases(data: Path, rows: int, kinds: int, cache: Cache) -> list[Case]:
 
     The first half of the rows is from the first half of the shuffled data set, the second from the second.
     """
-    pools = {language: _shuffled(data / file, language) for language, file in FILES.items()}
+    pools = {language: shuffled_rows(data / file, language) for language, file in FILES.items()}
     found: list[Case] = []
     for language, pool in pools.items():
         middle = len(pool) // 2
@@ -58,7 +58,7 @@ def cases(data: Path, rows: int, kinds: int, cache: Cache) -> list[Case]:
     return found
 
 
-def _shuffled(file: Path, language: str) -> list[Row]:
+def shuffled_rows(file: Path, language: str) -> list[Row]:
     """Return the rows that have an answer, in a random order."""
     raw = json.loads(file.read_text("utf-8"))
     rows = [Row(row["instruction"], row["input"], row["output"], language) for row in raw if row["output"].strip()]

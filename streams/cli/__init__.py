@@ -22,6 +22,7 @@ SECTIONS = {
         "llm": "llm",
         "scorer": "scorer",
         "experiment": "experiment",
+        "prove": "prove",
     },
     "Inspect": {"status": "inspect", "ledger": "inspect", "trace": "inspect", "diversity": "diversity"},
     "Operate": {"doctor": "doctor", "dlq": "dlq", "topics": "topics", "config": "config", "schemas": "config"},

@@ -99,7 +99,7 @@ def _run(settings: Settings, file: Path, folder: Path, picks: PickConfig, tuning
         try:
             return warm_up(
                 load_causal(scoring.model, settings.cache, dtype=torch.float32, device=scoring.device),
-                _samples(file),
+                samples_of(file),
                 load_embedder(scoring.embedder, settings.cache, scoring.threads, scoring.device),
                 folder,
                 picks=picks,
@@ -114,7 +114,7 @@ def _run(settings: Settings, file: Path, folder: Path, picks: PickConfig, tuning
             raise CannotWarmUp(str(error)) from None
 
 
-def _samples(file: Path) -> list[Sample]:
+def samples_of(file: Path) -> list[Sample]:
     """The file's good rows; a bad one is left out with a line of warning."""
     found: list[Sample] = []
     for row in read_listing(list_files(file)):

@@ -1,0 +1,93 @@
+"""The plan of a proof, written down before the first model learns, and the results so far: both outlive a kill."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from processors.durable_files import write_atomically
+
+PLAN, RESULTS = "plan.json", "results.jsonl"
+
+
+class AnotherPlan(ValueError):
+    """The folder holds a proof with other settings, data or code; the message says where they differ."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything that decides the result.
+
+    `data` maps names of files or topics to their SHA-256; `arms` maps each arm to its number of draws, in the order in
+    which they run; `held_out` are sample ids, `tokens` their answer tokens.
+    """
+
+    version: str
+    data: Mapping[str, str]
+    student: str
+    student_hash: str
+    rule: str
+    keep_rate: float
+    answer_tokens: int
+    learning_rate: float
+    batch_size: int
+    seed: int
+    arms: Mapping[str, int]
+    pool: int
+    defective: int | None
+    held_out: Sequence[str]
+    tokens: Sequence[int]
+
+    def runs(self) -> Iterator[tuple[str, int]]:
+        """Yield every arm with the number of each of its draws: the first draws of all arms, then the second."""
+        for number in range(max(self.arms.values())):
+            yield from ((arm, number) for arm, draws in self.arms.items() if number < draws)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One arm and draw: NLL in nats, a sum per held-out row, and how it came about."""
+
+    arm: str
+    draw: int
+    nll: Sequence[float]
+    samples: int
+    answer_tokens: int
+    defective: int
+    cost_usd: float
+    seconds: float
+
+
+class Record:
+    """The folder of one proof."""
+
+    def __init__(self, folder: Path, plan: Plan) -> None:
+        """Write the plan down, or go on with it if it is there. Raises AnotherPlan if another one is."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._results = folder / RESULTS
+        now, file = json.loads(json.dumps(asdict(plan))), folder / PLAN
+        if not file.exists():
+            write_atomically(file, json.dumps(now, indent=2, ensure_ascii=False).encode())
+        before: dict[str, Any] = json.loads(file.read_text("utf-8"))
+        if differing := sorted(key for key in now.keys() | before.keys() if now.get(key) != before.get(key)):
+            raise AnotherPlan(
+                f"{folder} holds another proof, which differs in {', '.join(differing)}: "
+                "name another folder with --out, or remove that one"
+            )
+
+    def results(self) -> list[Result]:
+        """Return the results so far; a line that a kill has cut off is left out."""
+        lines = self._results.read_bytes().split(b"\n") if self._results.exists() else [b""]
+        return [Result(**json.loads(line)) for line in lines[:-1]]
+
+    def add(self, result: Result) -> None:
+        """Append a result; it is on disk when this returns."""
+        whole = b"".join(json.dumps(asdict(each)).encode() + b"\n" for each in self.results())
+        with self._results.open("r+b" if self._results.exists() else "w+b") as opened:
+            opened.truncate(len(whole))  # a line that was cut off
+            opened.seek(len(whole))
+            opened.write(json.dumps(asdict(result)).encode() + b"\n")
+            opened.flush()
+            os.fsync(opened.fileno())

@@ -1,6 +1,7 @@
 """`prove`."""
 
 import asyncio
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -93,6 +94,8 @@ def _read(file: Path) -> list[Sample]:
 def _prove(
     settings: Settings, config: ProofConfig, samples: Sequence[Sample], folder: Path, is_file: bool
 ) -> "tuple[Plan, Verdict]":
+    # By default, torch's threads spin while they wait; beside other work, a pass then takes several times as long.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from processors.models.files import ModelMissing  # torch and transformers: seconds, and `--help` needs none
     from processors.proof.picture import draw_verdict
     from processors.proof.plan import AnotherPlan, Record

@@ -30,11 +30,11 @@ class GatesConfig:
     """Number of tags and entities in an answer to a request that is not about markup."""
     broken_code: Share = 0.5
     """Share of the Python blocks that cannot be parsed."""
-    garbled: AboveZero = 3.6
+    garbled: AboveZero = 4.9
     """Mean surprise of the answer's tokens given the prompt, in nats, less its error."""
     cut_off: AboveZero = 8.7
     """Surprise of the end of the answer, in nats, beyond that of sound answers of its shape."""
-    unrelated: AboveZero = 0.7
+    unrelated: AboveZero = 0.68
     """How little prompt and answer have to do with each other, by their vectors and by IFD; from about 0 to 1.3."""
 
     def fails(self, name: GateName, suspicion: float) -> bool:

@@ -2,7 +2,8 @@
 
 from processors.gates.base import Gate, Signals
 
-_SCRIPT, _LANGUAGE, _SYMBOLS, _NO_STOP = 10.0, 2.0, 35.0, 5.0
+_SCRIPT, _LANGUAGE, _SYMBOLS = 10.0, 2.0, 35.0
+_NO_STOP, _SIGN_OFF = 5.0, 7.0
 """How much more surprise, in nats, the end of sound answers of that shape has: the model seldom ends Chinese text."""
 _USUAL = 2.0
 """A mean surprise per token, in nats; by as much as a text has more, its end may have more."""
@@ -14,7 +15,7 @@ def unexpected_end(signals: Signals) -> float | None:
     if end is None:
         return None
     language = _SCRIPT * signals["other_script"] + _LANGUAGE * signals["not_english"]
-    form = _SYMBOLS * signals["symbols"] + _NO_STOP * signals["no_stop"]
+    form = _SYMBOLS * signals["symbols"] + _NO_STOP * signals["no_stop"] + _SIGN_OFF * signals["sign_off"]
     return end - language - form - max(0.0, signals.get("nll_cond", 0.0) - _USUAL)
 
 

@@ -5,6 +5,7 @@
 ``not_english``   1 if prompt and answer are in another language with Latin letters
 ``symbols``       share of brackets, operators and marks of code or tables, at most `MOST_SYMBOLS`
 ``no_stop``       1 if the answer ends without a full stop, a bracket, a quotation mark or the like
+``sign_off``      1 if it also ends in a short paragraph of its own, like the names under a letter
 ================  ==============================================================================
 """
 
@@ -19,13 +20,23 @@ _SYMBOLS = re.compile(r"[{}()\[\];=<>_/*+#$&|\\]")
 _STOP = re.compile(r"[.!?。！？…;；}\])）】」』》>\"'”’`|*:：]\s*\Z")
 
 
+_LIST = re.compile(r"[-*#•|\d`(]|[a-z][.)]")
+_SIGNATURE_BYTES = 60
+
+
 def shape(prompt: str, answer: str) -> dict[str, float]:
-    """Return the four numbers."""
+    """Return the five numbers."""
     seen = answer[:_LOOKED_AT]
     length = max(1, len(seen))
+    no_stop = not _STOP.search(answer[-100:])
+    _, blank, last = answer.rstrip()[-400:].rpartition("\n\n")
+    sign_off = (
+        no_stop and bool(blank) and len(last.encode("utf-8", "replace")) <= _SIGNATURE_BYTES and not _LIST.match(last)
+    )
     return {
         "other_script": len(_OTHER.findall(seen)) / length,
         "not_english": float(latin_language(seen) not in ("", "en") and latin_language(prompt) != "en"),
         "symbols": min(MOST_SYMBOLS, len(_SYMBOLS.findall(seen)) / length),
-        "no_stop": float(not _STOP.search(answer[-100:])),
+        "no_stop": float(no_stop),
+        "sign_off": float(sign_off),
     }

@@ -53,10 +53,30 @@ def test_the_shape_of_an_answer(answer: str, other: float, no_stop: float) -> No
 
 def test_other_languages_with_latin_letters_are_told_from_english() -> None:
     german = "Bei der Photosynthese wandeln Pflanzen Licht, Wasser und Kohlendioxid in Zucker um."
-    assert shape("Was ist das?", german) == {"other_script": 0.0, "not_english": 1.0, "symbols": 0.0, "no_stop": 0.0}
+    assert shape("Was ist das?", german) == {
+        "other_script": 0.0,
+        "not_english": 1.0,
+        "symbols": 0.0,
+        "no_stop": 0.0,
+        "sign_off": 0.0,
+    }
     assert shape("Explain how plants use the light of the sun.", german)["not_english"] == 0.0
     assert shape("What is it?", "Plants turn light, water and carbon dioxide into sugar.")["not_english"] == 0.0
     assert shape("", "Москва — столица России.")["other_script"] > 0.7
+
+
+@pytest.mark.parametrize(
+    ("answer", "signed"),
+    [
+        ("Dear Mr. Haas,\n\nplease pay.\n\nKind regards,\nSofia Lind, Accounts", 1.0),
+        ("陈老师：\n\n恳请您允许我推迟一周。\n\n学生 李想", 1.0),
+        ("Three steps:\n\n1. Mix.\n\n2. Bake the", 0.0),
+        ("One paragraph, cut in the", 0.0),
+        ("其次，\n\n大学教育为我们提供了展示才华的舞台。在大学里，我们可以参加各类竞赛、项目和实习，展示", 0.0),
+    ],
+)
+def test_names_under_a_letter_are_no_cut(answer: str, signed: float) -> None:
+    assert shape("", answer)["sign_off"] == signed
 
 
 def test_symbols_tell_code_from_prose_and_are_bounded() -> None:

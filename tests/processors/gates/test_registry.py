@@ -23,6 +23,7 @@ SOUND = {
     "not_english": 0.0,
     "symbols": 0.02,
     "no_stop": 0.0,
+    "sign_off": 0.0,
     "related": 0.6,
     "end_nats": 1.2,
     "gain_nats": 30.0,

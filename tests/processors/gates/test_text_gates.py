@@ -87,6 +87,23 @@ SOUND: list[tuple[str, str, str]] = [
     ("What is naïve?", "", "A naïve person, such as a protégé at a soirée, trusts easily – too easily…"),
     ("广播是什么意思？", "", "广播(广播)指的是向多个接收器发送信号。"),
     ("Write an apology to a customer.", "", "I'm sorry that your parcel was late. We have sent you a new one today."),
+    (
+        "Remind a customer that invoice 2207 is overdue.",
+        "",
+        "Dear Mr. Haas,\n\nInvoice 2207 has not been paid yet. Please transfer the sum by Friday.\n\n"
+        "Kind regards,\nSofia Lind, Accounts",
+    ),
+    (
+        "给物业写一封投诉邮件。",
+        "",
+        "物业负责人：\n\n二号楼电梯本月三次停运，请贵公司在七个工作日内书面答复。\n\n二号楼业主 周宁",
+    ),
+    (
+        "Give me four unusual uses for empty wine corks.",
+        "",
+        "- Glue slices under chair legs, so that they stop scratching.\n"
+        "- Thread keys on one: they float if they fall off the boat.",
+    ),
     ("Why?", "", "Really? Why not? See http://example.com/?q=a?b=c for the answer."),
 ]
 

@@ -33,13 +33,23 @@ def text_signals(sample: Sample, answer: str) -> dict[str, float]:
 
 
 def suspicions(score: Score) -> dict[GateName, float]:
-    """Return the suspicion of every gate that can judge this score: none of a record without signals."""
+    """Return the suspicion of every gate that can judge this score: none of a record without signals.
+
+    A record of another version may lack a measurement: the gate that needs it does not judge.
+    """
     if not score.signals:
         return {}
     known = {"ifd": score.ifd, "nll_cond": score.nll_cond, "n_cond": float(score.n_cond)}
     signals = {name: value for name, value in known.items() if value is not None} | score.signals
-    found = ((gate.name, gate.suspicion(signals)) for gate in _ORDER)
+    found = ((gate.name, _suspicion(gate, signals)) for gate in _ORDER)
     return {name: value for name, value in found if value is not None}
+
+
+def _suspicion(gate: Gate, signals: Mapping[str, float]) -> float | None:
+    try:
+        return gate.suspicion(signals)
+    except KeyError:
+        return None
 
 
 def failed(score: Score, config: GatesConfig) -> GateName | None:

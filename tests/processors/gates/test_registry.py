@@ -105,3 +105,9 @@ def test_an_unknown_signal_changes_nothing() -> None:
 def test_a_wrong_setting_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         GatesConfig(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("missing", sorted(SOUND))
+def test_a_record_of_another_version_may_lack_any_measurement(missing: str) -> None:
+    signals = {name: value for name, value in SOUND.items() if name != missing}
+    assert failed(replace(with_signals(), signals=signals), GatesConfig()) is None

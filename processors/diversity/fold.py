@@ -21,6 +21,7 @@ from processors.diversity.seen import SeenIds
 from processors.diversity.space import Space, space_of
 from processors.diversity.vectors import Vector
 from processors.errors import InvalidSample
+from processors.gates.registry import doubt
 from schemas import Decision, Sample, Score, Step
 from schemas.alternatives import spread
 
@@ -130,7 +131,7 @@ class Diversity:
         """Return the id of the best answer that passed the gates; the first of equals, or "" if there is none."""
         if len(passed) < 2:
             return passed[0][0].sample_id if passed else ""
-        return max(passed, key=lambda pair: self._rule.quality(_candidate(pair[0])))[0].sample_id
+        return max(passed, key=lambda pair: self._rule.quality(self._candidate(pair[0])))[0].sample_id
 
     def _decision(self, sample: Sample, found: Examined, offset: int, best: str) -> Decision:
         if not isinstance(found, Passed):
@@ -175,7 +176,7 @@ class Diversity:
         cluster = self._learn(vector, affinities)
         clusters = self._clusters.n_centres
         neighbour = self._rings.nearest(near, vector)
-        verdict = self._rule.judge(_candidate(sample, cluster=cluster, nearest=neighbour, clusters=clusters))
+        verdict = self._rule.judge(self._candidate(sample, cluster=cluster, nearest=neighbour, clusters=clusters))
         if verdict.kept:
             self._rings.add(cluster, offset, vector)
             self._index.add(_kept(sample, request, offset), vector)
@@ -192,6 +193,23 @@ class Diversity:
             gain=verdict.total,
             threshold=verdict.threshold,
             clusters=clusters,
+        )
+
+    def _candidate(
+        self, sample: Sample, cluster: int = 0, nearest: float | None = None, clusters: int = 1
+    ) -> Candidate:
+        assert sample.score is not None  # it passed the gates
+        assert sample.score.ifd is not None
+        return Candidate(
+            cluster=cluster,
+            ifd=sample.score.ifd,
+            nearest=nearest,
+            clusters=clusters,
+            scorer=_scorer(sample.score),
+            language=sample.language,
+            task_type=sample.task_type,
+            tokens=sample.score.n_cond,
+            doubt=doubt(sample.score, self._config.gates),
         )
 
     def _note_scorer(self, scorer: str) -> None:
@@ -290,21 +308,6 @@ class Diversity:
 
 def _scorer(score: Score) -> str:
     return f"{score.model_hash} {score.convention}"
-
-
-def _candidate(sample: Sample, cluster: int = 0, nearest: float | None = None, clusters: int = 1) -> Candidate:
-    assert sample.score is not None  # it passed the gates
-    assert sample.score.ifd is not None
-    return Candidate(
-        cluster=cluster,
-        ifd=sample.score.ifd,
-        nearest=nearest,
-        clusters=clusters,
-        scorer=_scorer(sample.score),
-        language=sample.language,
-        task_type=sample.task_type,
-        tokens=sample.score.n_cond,
-    )
 
 
 def _kept(sample: Sample, request: Request, offset: int) -> Kept:

@@ -55,3 +55,14 @@ def _suspicion(gate: Gate, signals: Mapping[str, float]) -> float | None:
 def failed(score: Score, config: GatesConfig) -> GateName | None:
     """Return the first gate that the score fails, or None."""
     return next((name for name, value in suspicions(score).items() if config.fails(name, value)), None)
+
+
+def doubt(score: Score, config: GatesConfig) -> float:
+    """Return how near the score comes to failing a gate, in [0, 1]: the largest suspicion as a share of its threshold.
+
+    Among samples that pass, the more doubtful ones are more often defective, also by defects that no gate knows.
+    """
+    shares = (
+        value / float(getattr(config, name)) for name, value in suspicions(score).items() if name not in config.off
+    )
+    return min(1.0, max(0.0, max(shares, default=0.0)))

@@ -18,7 +18,8 @@ _FULL = 1.0
 class Band:
     """``G = b·s + (1-b)·(1-nn) + g·ln(deficit)``, kept if G reaches a running quantile.
 
-    - s: how near the sample's IFD is to the middle of comparable ones, 0 to 1 (`FairRanks`)
+    - s: how near the sample's IFD is to the middle of comparable ones, times the share of them that came at least as
+      near to failing a gate, 0 to 1 (`FairRanks`)
     - nn: cosine with the nearest kept neighbour, taken as 0 if it is negative or there is no neighbour
     - deficit: kept samples of an average stratum over those of this one (`Strata`), in [0.05, 20]; 1 is subtracted from
       the gain of a sample whose stratum is full, so that it comes after those of all others
@@ -36,7 +37,7 @@ class Band:
 
     def judge(self, candidate: Candidate) -> Verdict:
         """Judge one sample that passed the gates, and learn from it."""
-        quality = self._config.balance * self._ranks.band(candidate)
+        quality = self._config.balance * self.quality(candidate)
         novelty = (1.0 - self._config.balance) * (1.0 - max(candidate.nearest or 0.0, 0.0))
         deficit = self._deficit(candidate)
         total = quality + novelty + deficit
@@ -57,8 +58,10 @@ class Band:
         return verdict
 
     def quality(self, candidate: Candidate) -> float:
-        """Return how near the IFD is to the middle of comparable ones."""
-        return self._ranks.band(candidate)
+        """Return how near the IFD is to the middle of comparable ones, times the share of them that is not less
+        doubtful.
+        """
+        return self._ranks.band(candidate) * (1.0 - self._ranks.doubt(candidate))
 
     def _deficit(self, candidate: Candidate) -> float:
         full = _FULL if self._strata.is_full(candidate) else 0.0

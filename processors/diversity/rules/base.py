@@ -12,7 +12,8 @@ class Candidate:
     """A sample that passed the gates, as a rule sees it.
 
     `nearest` is the cosine with the nearest kept neighbour, or None if none is near; `clusters` is the number of
-    clusters in use. IFD values are compared only if their `scorer` is the same. `tokens` is the length of the answer.
+    clusters in use. IFD values are compared only if their `scorer` is the same. `tokens` is the length of the answer,
+    `doubt` in [0, 1] how near it came to failing a gate.
     """
 
     cluster: int
@@ -23,6 +24,7 @@ class Candidate:
     language: str = ""
     task_type: str = ""
     tokens: int = 0
+    doubt: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,7 @@ class FairRanks:
     def __init__(self, config: DiversityConfig) -> None:
         self._shrinkage = config.shrinkage
         self._windows = NamedWindows(config.rank_window, _WINDOWS)
+        self._doubts = NamedWindows(config.rank_window, _WINDOWS)
 
     def band(self, candidate: Candidate) -> float:
         """Return 1 - |2·rank - 1| in [0, 1]: in its length bucket, as far as that has values, else in wider groups."""
@@ -37,18 +38,24 @@ class FairRanks:
             found = trust * (1.0 - abs(2.0 * window.rank(candidate.ifd) - 1.0)) + (1.0 - trust) * found
         return found
 
+    def doubt(self, candidate: Candidate) -> float:
+        """Return the share, in [0, 1], of samples of its scorer and language that are less doubtful."""
+        return self._doubts[_groups(candidate)[1]].share_below(candidate.doubt)
+
     def learn(self, candidate: Candidate) -> None:
-        """Remember the IFD of a sample."""
+        """Remember IFD and doubt of a sample."""
         for name in _groups(candidate):
             self._windows.append(name, candidate.ifd)
+        self._doubts.append(_groups(candidate)[1], candidate.doubt)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return all values, as `NamedWindows.state`."""
-        return self._windows.state("ifds")
+        return self._windows.state("ifds") | self._doubts.state("doubts")
 
     def load(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Replace everything learnt so far."""
         self._windows.load("ifds", state)
+        self._doubts.load("doubts", state)
 
 
 def _groups(candidate: Candidate) -> tuple[str, str, str]:

@@ -7,7 +7,7 @@ import pytest
 
 from processors.gates.base import GateName
 from processors.gates.config import GatesConfig
-from processors.gates.registry import GATES, failed, suspicions
+from processors.gates.registry import GATES, doubt, failed, suspicions
 from schemas import Score
 from tests.processors.scored import score
 
@@ -111,3 +111,12 @@ def test_a_wrong_setting_is_refused(wrong: dict[str, object]) -> None:
 def test_a_record_of_another_version_may_lack_any_measurement(missing: str) -> None:
     signals = {name: value for name, value in SOUND.items() if name != missing}
     assert failed(replace(with_signals(), signals=signals), GatesConfig()) is None
+
+
+def test_doubt_is_the_nearest_threshold() -> None:
+    config = GatesConfig(echo=0.5, unrelated=0.8)
+    low, high = (doubt(with_signals(echo=value), config) for value in (0.0, 0.45))
+    assert 0.0 <= low < high == pytest.approx(0.9)
+    assert doubt(with_signals(echo=0.45), replace(config, off=("echo",))) == low
+    assert doubt(replace(score(0.5), signals={}), config) == 0.0
+    assert doubt(with_signals(repetition=1.0), config) == 1.0

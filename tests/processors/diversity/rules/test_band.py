@@ -72,6 +72,16 @@ def test_kept_answers_are_as_long_as_those_that_arrive() -> None:
     assert np.median(lengths[1000:][kept[1000:]]) == pytest.approx(middle, rel=0.15)
 
 
+def test_the_more_doubtful_are_worth_less() -> None:
+    rule = band(balance=1.0, deficit_weight=0.0)
+    for doubt in np.random.default_rng(0).permutation(np.linspace(0.0, 1.0, 200)):
+        judge(rule, 0.5, doubt=float(doubt))
+        judge(rule, 0.5, doubt=float(doubt) / 10, language="zh")
+    assert judge(rule, 0.5, doubt=0.05).quality > 0.9
+    assert judge(rule, 0.5, doubt=0.95).quality < 0.1
+    assert judge(rule, 0.5, doubt=0.05, language="zh").quality == pytest.approx(0.5, abs=0.05)
+
+
 def test_without_comparable_values_the_quality_is_that_of_the_average() -> None:
     rule = band(balance=1.0, deficit_weight=0.0)
     assert judge(rule, 0.99).quality == 0.5

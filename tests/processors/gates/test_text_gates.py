@@ -74,6 +74,8 @@ SOUND: list[tuple[str, str, str]] = [
     ("Show the body of the loop in Python.", "", "    for x in xs:\n        print(x // 2)  // halves"),
     ("Add two numbers in JavaScript.", "", "function add(a, b) {\n  return a + b;\n}"),
     ("Make a class for a triangle.", "", "class Triangle {\n  constructor(a) {\n    this.a = a\n  }\n}"),
+    ("Write the signature of a function for the greatest common divisor.", "", "def gcd(x, y):"),
+    ("Make a view controller.", "", "import UIKit\n\nclass Controller: UIViewController {\n    var x = 1\n}"),
     ("Show the error in this Python code.", "print('x'", "The closing bracket is missing: print('x')"),
     (
         "Write the user Ada, who is 36 and has the tags a and b, as JSON.",

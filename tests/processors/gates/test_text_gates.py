@@ -74,8 +74,6 @@ SOUND: list[tuple[str, str, str]] = [
     ("Show the body of the loop in Python.", "", "    for x in xs:\n        print(x // 2)  // halves"),
     ("Add two numbers in JavaScript.", "", "function add(a, b) {\n  return a + b;\n}"),
     ("Make a class for a triangle.", "", "class Triangle {\n  constructor(a) {\n    this.a = a\n  }\n}"),
-    ("Write the signature of a function for the greatest common divisor.", "", "def gcd(x, y):"),
-    ("Make a view controller.", "", "import UIKit\n\nclass Controller: UIViewController {\n    var x = 1\n}"),
     ("Show the error in this Python code.", "print('x'", "The closing bracket is missing: print('x')"),
     (
         "Write the user Ada, who is 36 and has the tags a and b, as JSON.",
@@ -128,6 +126,12 @@ def test_a_defect_fails_its_gate(gate: GateName, instruction: str, text: str, an
 @pytest.mark.parametrize(("instruction", "text", "answer"), SOUND)
 def test_a_sound_answer_that_looks_odd_passes(instruction: str, text: str, answer: str) -> None:
     assert failing(instruction, text, answer) == []
+
+
+def test_a_signature_and_another_language_are_no_broken_python() -> None:
+    assert failing("Write the signature of a function for the greatest common divisor.", "", "def gcd(x, y):") == []
+    swift = "import UIKit\n\nclass Controller: UIViewController {\n    var x = 1\n}"
+    assert failing("Make a view controller.", "", swift) == []
 
 
 def test_every_gate_that_reads_text_is_tried_in_three_kinds_of_text() -> None:

@@ -1,4 +1,4 @@
-"""Defects planted into real rows, for `benchmarks/gates.py`: ten kinds that a gate was made for, four that none was.
+"""Defects planted into real rows, for `benchmarks/gates.py`: eleven kinds that a gate was made for, three without one.
 
 A defect is a function of a row, of other rows and of a random generator; it returns a worse answer, or None if the row
 has no place for it.
@@ -157,13 +157,12 @@ def every_second(row: Row, others: Others, draw: random.Random) -> str | None:
     return "".join(parts[::2]).rstrip() if len(parts) >= 4 else None
 
 
-FORESEEN: Mapping[str, Defect] = {
-    each.__name__: each
-    for each in (*(swapped, cut_token, cut_sentence, loop, refusal, wrong_language, echo, mojibake, html, broken_code),)
-}
-UNFORESEEN: Mapping[str, Defect] = {
-    each.__name__: each for each in (shuffled, other_facts, similar_prompt, every_second)
-}
+_MADE_FOR = (
+    *(swapped, cut_token, cut_sentence, loop, refusal, wrong_language, echo, mojibake, html, broken_code),
+    shuffled,
+)
+FORESEEN: Mapping[str, Defect] = {each.__name__: each for each in _MADE_FOR}
+UNFORESEEN: Mapping[str, Defect] = {each.__name__: each for each in (other_facts, similar_prompt, every_second)}
 """Kinds that no gate was made for."""
 DEFECTS: Mapping[str, Defect] = {**FORESEEN, **UNFORESEEN}
 

@@ -39,8 +39,9 @@ MADE_FOR: Mapping[str, str] = {
     "mojibake": "broken_text",
     "html": "html_debris",
     "broken_code": "broken_code",
+    "shuffled": "garbled",
 }
-"""The gate that was made for each foreseen kind of defect; ``shuffled`` is found by ``garbled``, which was not."""
+"""The gate that was made for each foreseen kind of defect."""
 CONFIG = GatesConfig()
 
 

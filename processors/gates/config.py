@@ -34,7 +34,7 @@ class GatesConfig:
     """Mean surprise of the answer's tokens given the prompt, in nats, less its error."""
     cut_off: AboveZero = 8.7
     """Surprise of the end of the answer, in nats, beyond that of sound answers of its shape."""
-    unrelated: AboveZero = 0.68
+    unrelated: AboveZero = 0.735
     """How little prompt and answer have to do with each other, by their vectors and by IFD; from about 0 to 1.3."""
 
     def fails(self, name: GateName, suspicion: float) -> bool:

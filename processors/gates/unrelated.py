@@ -2,7 +2,7 @@
 
 from processors.gates.base import Gate, Signals
 
-_IFD, _GAIN, _SCRIPT = 0.16, 0.13, 0.05
+_IFD, _GAIN, _SCRIPT = 0.16, 0.13, 0.1
 _MOST_GAIN = 3.0
 
 

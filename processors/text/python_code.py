@@ -12,6 +12,8 @@ _STATEMENT = re.compile(
     r"|print\()",
     re.MULTILINE,
 )
+_BRACES = re.compile(r"[){\w] *\{ *$", re.MULTILINE)
+"""Swift, Java and others begin with an import too; no line of Python ends in a word and a brace."""
 _PYTHON_2 = re.compile(r"^(\s*)print +(?![(=])(.+)$", re.MULTILINE)
 _MOST_PARAGRAPHS, _MOST_CHARS = 8, 20_000
 _COMMENT = re.compile(r"(?:(?<=^)|(?<=\s))//(?!=)(?=\s)", re.MULTILINE)
@@ -26,14 +28,14 @@ def broken_share(text: str, is_python: bool) -> float | None:
     """
     fences = _FENCE.findall(text)
     blocks = [code for name, code in fences if name.lower() in _PYTHON_FENCES]
-    if not fences and is_python and _STATEMENT.match(text.lstrip()):
+    if not fences and is_python and _STATEMENT.match(text.lstrip()) and not _BRACES.search(text):
         blocks = [text]
     return sum(not _readable(block) for block in blocks) / len(blocks) if blocks else None
 
 
 def _readable(code: str) -> bool:
     plain = textwrap.dedent(code.replace("\u00a0", " ").expandtabs(4)).strip("\n")
-    forms = [plain, _PYTHON_2.sub(r"\1print(\2)", plain), _COMMENT.sub("#", plain)]
+    forms = [plain, f"{plain.rstrip()} pass", _PYTHON_2.sub(r"\1print(\2)", plain), _COMMENT.sub("#", plain)]
     if _PROMPT.search(plain):
         forms.append("\n".join(line[4:] for line in plain.splitlines() if _PROMPT.match(line)))
     return any(map(_parses, forms)) or _parses_with_prose(plain)

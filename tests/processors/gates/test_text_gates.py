@@ -128,6 +128,12 @@ def test_a_sound_answer_that_looks_odd_passes(instruction: str, text: str, answe
     assert failing(instruction, text, answer) == []
 
 
+def test_a_signature_and_another_language_are_no_broken_python() -> None:
+    assert failing("Write the signature of a function for the greatest common divisor.", "", "def gcd(x, y):") == []
+    swift = "import UIKit\n\nclass Controller: UIViewController {\n    var x = 1\n}"
+    assert failing("Make a view controller.", "", swift) == []
+
+
 def test_every_gate_that_reads_text_is_tried_in_three_kinds_of_text() -> None:
     tried = [gate for gate, *_ in DEFECTS]
     assert {name for name, gate in GATES.items() if gate.measure} == set(tried)

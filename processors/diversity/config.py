@@ -54,9 +54,10 @@ class DiversityConfig:
     """After so many judged samples an earlier one counts half in the total of its topic."""
     gain_window: Positive = 1000
     """Number of newest gains of which the threshold is a quantile."""
-    warm_up: Positive = 30
+    warm_up: Positive = 10
     """Samples that are kept before gains are compared: a quantile of fewer values is noise, and a rejection is final.
-    They count towards the keep rate, so later samples make up for them.
+    They count towards the keep rate, so later samples make up for them. In a small pool with a low keep rate they are
+    much of what is kept, and no rule has looked at them.
     """
     feedback_samples: AboveZero = 100.0
     """The effective keep rate rises by 1 / feedback_samples for each sample kept too few, and falls for each too

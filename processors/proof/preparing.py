@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from processors.diversity.config import DiversityConfig
-from processors.proof.arms import BASE, CURATED, Arms, arms, arms_by_model, fitting, ordered
+from processors.proof.arms import BASE, CURATED, ORACLE, RANDOM, Arms, arms, arms_by_model, fitting, ordered
 from processors.proof.config import ProofConfig
 from processors.proof.plan import Plan
 from processors.proof.pool import Pool, PoolTooSmall, is_defective, split
@@ -46,12 +46,19 @@ def make_plan(pool: Pool, found: Arms, config: ProofConfig, rule: DiversityConfi
         learning_rate=config.learning_rate,
         batch_size=config.batch_size,
         seed=config.seed,
-        arms={BASE: 1} | {arm: 1 if ordered(arm) else config.draws for arm in found},
+        arms={BASE: 1} | {arm: _draws(arm, config) for arm in found},
         pool=len(pool.samples),
         defective=sum(is_defective(s, config.label) for s in pool.samples) if pool.labelled else None,
         held_out=[sample.sample_id for sample in pool.held_out],
         tokens=student.tokens,
     )
+
+
+def _draws(arm: str, config: ProofConfig) -> int:
+    """Return the draws of an arm: fewer of those that the answer does not depend on."""
+    if ordered(arm):
+        return 1
+    return config.draws if config.by == "model" or arm in (RANDOM, CURATED, ORACLE) else max(2, config.draws // 2)
 
 
 def student_of(config: ProofConfig, cache: Path, device: str, max_length: int, pool: Pool) -> Student:

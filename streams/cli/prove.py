@@ -35,7 +35,7 @@ class CannotProve(StreamsError):
 @click.command(cls=Command)
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=False)
 @click.option("--answer-tokens", type=click.IntRange(100), default=_D.answer_tokens, show_default=True, help="Per arm.")
-@click.option("--draws", type=click.IntRange(2), default=_D.draws, show_default=True, help="Per arm.")
+@click.option("--draws", type=click.IntRange(2), default=_D.draws, show_default=True, help="Of each main arm.")
 @click.option(
     "--held-out", type=click.IntRange(10), default=_D.held_out, show_default=True, help="Rows to measure with."
 )

@@ -464,7 +464,7 @@ def test_bytes_that_are_no_snapshot_are_told() -> None:
     np.savez(empty)
     broken = [b"", b"nonsense", raw[:-100], raw[: len(raw) // 2], pickled.getvalue(), empty.getvalue()]
     flipped = bytearray(raw)
-    flipped[len(raw) // 2] ^= 0xFF
+    flipped[raw.index(b"NUMPY", len(raw) // 2) + 8] ^= 0xFF  # within an array: headers of files have no checksum
     for bad in (*broken, bytes(flipped)):
         with pytest.raises(SnapshotError, match="not a snapshot"):
             restored(bad, SeenIds(":memory:"))

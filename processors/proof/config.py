@@ -9,7 +9,8 @@ class ProofConfig:
     """The budget of every arm in answer tokens, the draws of each, the rows to measure with, and the student.
 
     `label` names the label of rows that are known to be bad. Arms are sets made by the keep rule and the gates, or the
-    answers of each `model`. The learning rate is the highest one.
+    answers of each `model`; `only` names some of them, and random draws are always made. The learning rate is the
+    highest one.
     """
 
     answer_tokens: int = 12_000
@@ -21,3 +22,4 @@ class ProofConfig:
     seed: int = 0
     label: str = "defect"
     by: Literal["rule", "model"] = "rule"
+    only: tuple[str, ...] = ()

@@ -14,15 +14,19 @@ from schemas import DecodeError, Sample, decode, encode
 _AT_ONCE = 32
 
 
-def scored(samples: Sequence[Sample], scorer: Scorer, file: Path, progress: Callable[[int, int], None]) -> list[Sample]:
+def scored(
+    samples: Sequence[Sample], load: Callable[[], Scorer], file: Path, progress: Callable[[int, int], None]
+) -> list[Sample]:
     """Return the samples with their scores, in order and without those that cannot be scored.
 
-    Scores are appended to `file`, so that a run that was killed goes on.
+    Scores are appended to `file`, so that a run that was killed goes on. `load` is called only if some are missing.
     """
     known = {sample.sample_id: sample for sample in _read(file)}
     missing = [sample for sample in samples if sample.sample_id not in known]
     file.parent.mkdir(parents=True, exist_ok=True)
+    scorer = None
     for first in range(0, len(missing), _AT_ONCE):
+        scorer = scorer or load()
         progress(len(known), len(samples))
         part = scorer.process(scorer.prepare(missing[first : first + _AT_ONCE]))
         found = [each for each in part if isinstance(each, Sample)]

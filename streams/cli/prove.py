@@ -46,6 +46,7 @@ class CannotProve(StreamsError):
 )
 @click.option("--seed", default=_D.seed, show_default=True, help="Of all draws.")
 @click.option("--defect-label", "label", default=_D.label, show_default=True, help="Label of rows known to be bad.")
+@click.option("--arm", "only", multiple=True, help="An arm beside the random draws; may be repeated [all].")
 @click.option("--by", type=click.Choice(["rule", "model"]), default=_D.by, show_default=True, help="The arms.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder of plan, results and picture.")
 @json_option
@@ -150,12 +151,13 @@ def _scored(settings: Settings, samples: Sequence[Sample], folder: Path, bar: Pr
     from processors.proof.from_file import scored
     from processors.scoring.scorer import Scorer
 
-    scorer = Scorer.load(settings.scoring, settings.cache, lambda: datetime.now(UTC))
-
     def tell(done: int, total: int) -> None:
         bar.update(task, completed=done, total=total)
 
-    return scored([sample for sample in samples if sample.answer], scorer, folder / "scored.jsonl", tell)
+    def load() -> Scorer:
+        return Scorer.load(settings.scoring, settings.cache, lambda: datetime.now(UTC))
+
+    return scored([sample for sample in samples if sample.answer], load, folder / "scored.jsonl", tell)
 
 
 def _decider(settings: Settings) -> Any:

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from processors.proof.arms import arms, arms_by_model, draw, fitting, tokens
+from processors.proof.config import ProofConfig
 from processors.proof.pool import Pool, PoolTooSmall, split
+from processors.proof.preparing import make_pool
 from schemas import Answer, Decision, Sample
 from tests.processors.scored import score, scored, unit
 
@@ -81,3 +83,10 @@ def test_models_are_arms() -> None:
     by = [replace(one, answer=Answer(text="a", model="gpt" if n % 3 else "qwen")) for n, one in enumerate(SAMPLES)]
     found = arms_by_model(Pool(by, [], False))
     assert {arm: len(of) for arm, of in found.items()} == {"random": 100, "qwen": 34, "gpt": 66}
+
+
+def test_some_arms_can_be_chosen() -> None:
+    config = ProofConfig(answer_tokens=300, held_out=10, only=("oracle", "longest"))
+    assert list(make_pool(SAMPLES, config, plain)[1]) == ["random", "longest", "oracle"]
+    with pytest.raises(PoolTooSmall, match="no arm fastest: there are random, curated"):
+        make_pool(SAMPLES, replace(config, only=("fastest",)), plain)

@@ -44,16 +44,16 @@ class UnknownVersion(DecodeError):
     """The sample has a version that this program cannot read."""
 
 
-def _read_v3(data: Any) -> Sample:
+def _read_v4(data: Any) -> Sample:
     return _SAMPLE.validate_python(data)
 
 
 def _read_older(data: Any) -> Sample:
-    # Versions 2 and 3 only added fields, all with a default.
-    return _read_v3({**data, "schema_version": 3})
+    # Versions 2, 3 and 4 only added fields, all with a default.
+    return _read_v4({**data, "schema_version": 4})
 
 
-READERS: Mapping[int, Callable[[Any], Sample]] = {1: _read_older, 2: _read_older, 3: _read_v3}
+READERS: Mapping[int, Callable[[Any], Sample]] = {1: _read_older, 2: _read_older, 3: _read_older, 4: _read_v4}
 """One reader per version ever written; a new version adds a row and keeps the others (CONTRIBUTING.md)."""
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from pydantic import with_config
@@ -15,7 +15,7 @@ from schemas.score import Embedding, Score
 from schemas.types import CLOSED, Int, Text
 from schemas.verification import Verification
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 @with_config(CLOSED)
@@ -26,7 +26,8 @@ class Sample:
     `labels` are the owner's own words about the sample (data set, licence, quality); no stage reads them. `language` is
     an ISO 639-1 code, or empty if unknown. `fault` is the reason why an earlier stage gave the sample up, as ``stage:
     reason`` (``answering: refusal``), or empty: the stage sends such a sample directly to diversity, the only stage
-    that ends samples, which rejects it with that reason.
+    that ends samples, which rejects it with that reason. `rating` is a person's judgement of a sample that was decided
+    before and was sent to diversity again: it teaches the keep rule, and no stage decides the sample a second time.
     """
 
     sample_id: Text
@@ -41,6 +42,7 @@ class Sample:
     decision: Decision | None = None
     lineage: tuple[Step, ...] = ()
     fault: Text = ""
+    rating: Literal["keep", "drop", ""] = ""
     schema_version: Int = SCHEMA_VERSION
 
     def advance(self, step: Step, **changes: Any) -> "Sample":

@@ -51,6 +51,7 @@ FULL = Sample(
         quality=0.3,
         novelty=0.19,
         deficit=-0.04,
+        preference=0.06,
         gain=0.45,
         threshold=0.5,
         clusters=12,
@@ -69,6 +70,7 @@ FULL = Sample(
         ),
     ),
     fault="answering: truncated",
+    rating="keep",
 )
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -119,7 +121,7 @@ DECISIONS = st.builds(
     rule=TEXT,
     input_offset=INT,
     cluster=st.none() | INT,
-    **dict.fromkeys(["nearest", "quality", "novelty", "deficit", "gain", "threshold"], MAYBE),
+    **dict.fromkeys(["nearest", "quality", "novelty", "deficit", "preference", "gain", "threshold"], MAYBE),
     clusters=COUNT,
     duplicate_of=TEXT,
 )
@@ -147,4 +149,5 @@ SAMPLES = st.builds(
     decision=st.none() | DECISIONS,
     lineage=st.lists(STEPS, max_size=3).map(tuple),
     fault=TEXT,
+    rating=st.sampled_from(["keep", "drop", ""]),
 )

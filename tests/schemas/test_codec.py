@@ -97,7 +97,7 @@ def test_a_flipped_byte_never_raises_anything_else(place: int, byte: int) -> Non
     assert decode(encode(sample)) == sample
 
 
-@pytest.mark.parametrize("version", [0, 4, -1, 10**30, "1", 1.0, True, None, [1], {}])
+@pytest.mark.parametrize("version", [0, 5, -1, 10**30, "1", 1.0, True, None, [1], {}])
 def test_an_unknown_version_is_refused(version: Any) -> None:
     raw = b'{"schema_version": %d}' % version if version == 10**30 else changed("schema_version", version)
     with pytest.raises(UnknownVersion, match="this program reads 1"):

@@ -12,12 +12,13 @@ from schemas.codec import READERS
 from tests.schemas.samples import FULL
 
 GOLDEN = Path(__file__).parent / "golden"
-V1, V2, V3 = (GOLDEN / f"sample_v{version}.json" for version in (1, 2, 3))
-# Without the fields that version 2 did not have, and without those that version 1 did not have.
+V1, V2, V3, V4 = (GOLDEN / f"sample_v{version}.json" for version in (1, 2, 3, 4))
+# Without the fields that version 3 did not have, then version 2, then version 1.
+FULL_V3 = replace(FULL, rating="", decision=replace(FULL.decision, preference=None) if FULL.decision else None)
 FULL_V2 = replace(
-    FULL,
+    FULL_V3,
     embedding=replace(FULL.embedding, model_hash="", unknown=0.0) if FULL.embedding else None,
-    decision=replace(FULL.decision, duplicate_of="") if FULL.decision else None,
+    decision=replace(FULL_V3.decision, duplicate_of="") if FULL_V3.decision else None,
 )
 FULL_V1 = replace(
     FULL_V2,
@@ -85,11 +86,15 @@ def test_version_2_reads_as_it_was_meant() -> None:
 
 
 def test_version_3_reads_as_it_was_meant() -> None:
-    assert decode(V3.read_bytes()) == FULL
+    assert decode(V3.read_bytes()) == FULL_V3
 
 
-def test_version_3_is_written_as_it_was() -> None:
-    assert json.loads(encode(FULL)) == json.loads(V3.read_text("utf-8"))
+def test_version_4_reads_as_it_was_meant() -> None:
+    assert decode(V4.read_bytes()) == FULL
+
+
+def test_version_4_is_written_as_it_was() -> None:
+    assert json.loads(encode(FULL)) == json.loads(V4.read_text("utf-8"))
 
 
 def test_the_golden_file_sets_every_field() -> None:
@@ -98,7 +103,7 @@ def test_the_golden_file_sets_every_field() -> None:
             return [name for key, item in value.items() for name in empty(item, f"{place}.{key}")]
         return [place] if value in (None, "", [], {}) else []
 
-    data = json.loads(V3.read_text("utf-8"))
+    data = json.loads(V4.read_text("utf-8"))
     assert empty(data, "$") == []
     schema = json_schema()
     assert data.keys() == schema["properties"].keys()
@@ -109,7 +114,7 @@ def test_the_golden_file_sets_every_field() -> None:
 
 
 def test_the_exported_schema_accepts_the_golden_file() -> None:
-    assert faults(json.loads(V3.read_text("utf-8")), json_schema(), json_schema()) == []
+    assert faults(json.loads(V4.read_text("utf-8")), json_schema(), json_schema()) == []
 
 
 @pytest.mark.parametrize(
@@ -125,7 +130,7 @@ def test_the_exported_schema_accepts_the_golden_file() -> None:
     ],
 )
 def test_the_exported_schema_refuses_what_the_codec_refuses(path: list[str], value: Any, fault: str) -> None:
-    data = json.loads(V3.read_text("utf-8"))
+    data = json.loads(V4.read_text("utf-8"))
     place = data
     for key in path[:-1]:
         place = place[key]
@@ -136,6 +141,6 @@ def test_the_exported_schema_refuses_what_the_codec_refuses(path: list[str], val
 def test_the_exported_schema_names_its_dialect_and_version() -> None:
     schema = json_schema()
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    assert schema["title"].endswith("version 3")
+    assert schema["title"].endswith("version 4")
     assert set(schema["required"]) == {"sample_id", "prompt"}
     assert schema["additionalProperties"] is False

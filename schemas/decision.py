@@ -16,8 +16,8 @@ class Decision:
     `reason` names the rule that a rejected sample failed, or a curated one passed. `quality`, `novelty`, `deficit` and
     `preference` are the addends of the gain, so that a reader can add them up again; they are None if a gate decided
     before the gain was computed. `preference` comes from ratings and code checks: 0 until enough was learnt from them,
-    None before version 4. `input_offset` is the offset of the decided record in its one-partition input topic, from which the
-    writer resumes after a crash. `duplicate_of` is the id of the kept sample that asks the same, if one does.
+    None before version 4. `input_offset` is the offset of the decided record in its one-partition input topic, from
+    which the writer resumes after a crash. `duplicate_of` is the id of the kept sample that asks the same, if one does.
     """
 
     outcome: Literal["curated", "rejected"]

@@ -11,6 +11,7 @@ from processors.diversity.config import DiversityConfig
 from processors.diversity.examination import Examined, Passed, examine
 from processors.diversity.fold_state import RANKED_BY_SCORER, Arrays, Header, SnapshotError, pack, unpack
 from processors.diversity.gates import is_readable
+from processors.diversity.head.head import Head, label_of
 from processors.diversity.kept.copies import Request, request_of
 from processors.diversity.kept.index import KeptIndex
 from processors.diversity.kept.rings import KeptRings
@@ -20,6 +21,7 @@ from processors.diversity.rules.registry import make_rule
 from processors.diversity.seen import SeenIds
 from processors.diversity.space import Space, space_of
 from processors.diversity.vectors import Vector
+from processors.embedding.vectors import vector_of
 from processors.errors import InvalidSample
 from schemas import Decision, Embedding, Sample, Step
 
@@ -41,6 +43,9 @@ class Diversity:
 
     IFD values of different scorers (model weights, convention) are not compared: the rule ranks each scorer's apart, so
     that two scorers may take turns.
+
+    A sample with a rating, or whose code was run, also teaches the head, whose addend the rule takes into account. A
+    rating is sent with its sample, which was decided before: it teaches, and decides nothing.
 
     `offset` is the last input offset that was folded in, `decided_offset` the last at which a sample was decided (-1
     before the first): they differ if the last input was invalid or was decided before.
@@ -68,6 +73,7 @@ class Diversity:
         self._rings = KeptRings(self._clusters.n_clusters, self._config.ring_size)
         self._seen = seen
         self._store = kept if kept is not None else KeptStore(":memory:")
+        self._head = Head(self._config)
         self._space = fitted.space if fitted is not None else Space({})
         self._near_duplicate = near_duplicate(self._config, fitted)
         self._model = ""
@@ -107,11 +113,25 @@ class Diversity:
         if isinstance(found, InvalidSample):
             return None if self._seen.contains(sample.sample_id) else found
         if not self._seen.add(sample.sample_id, offset):
+            if sample.rating:
+                self._teach(sample, found)
             return None
         decision = self._judge(sample, found, offset) if isinstance(found, Passed) else self._rejection(found, offset)
+        self._teach(sample, found)
         self.decided_offset = offset
         at = sample.lineage[-1].at if sample.lineage else ""
         return sample.advance(Step(stage="diversity", at=at, params=dict(self._params)), decision=decision)
+
+    def _teach(self, sample: Sample, found: Passed | str) -> None:
+        """Teach the head the label of a sample, if it has one and a vector."""
+        label = label_of(sample)
+        if label is None or sample.fault or sample.embedding is None:
+            return
+        if isinstance(found, Passed):
+            vector = found.vector
+        else:
+            vector = self._space.place(vector_of(sample.embedding), sample.language)
+        self._head.learn(sample, vector, label)
 
     def _fits(self, embedding: Embedding | None, found: Examined) -> Examined:
         """Return what was found, or an error if the present state cannot take the embedding."""
@@ -155,6 +175,7 @@ class Diversity:
             language=sample.language,
             task_type=sample.task_type,
             tokens=score.n_cond,
+            preference=self._head.addend(sample, vector),
         )
         verdict = self._rule.judge(candidate)
         if verdict.kept:
@@ -170,6 +191,7 @@ class Diversity:
             quality=verdict.quality,
             novelty=verdict.novelty,
             deficit=verdict.deficit,
+            preference=verdict.preference,
             gain=verdict.total,
             threshold=verdict.threshold,
             clusters=clusters,
@@ -214,6 +236,7 @@ class Diversity:
             "rule": self._rule.state(),
             "kept": self._rings.state(),
             "space": self._space.state(),
+            "head": self._head.state(),
         }
         return pack(header, parts)
 
@@ -252,6 +275,7 @@ class Diversity:
         self._model, self._scorer = header["model"], header["scorer"]
         self._clusters.load(parts["clusters"])
         self._space = space_of(parts.get("space", {}))
+        self._head.load(parts.get("head", {}))
         self._load_rings(parts["kept"])
         if header["rule"] != self._rule.name:
             log.warning("the rule was %s and is %s now: it starts empty", header["rule"], self._rule.name)

@@ -104,7 +104,8 @@ async def compare(
         fold = fresh_fold(replace(settings.diversity, rule=rule), seen, kept, seeds)
         batch: dict[int, Sample] = {}
         async for record in client.read(tp, first, last):
-            if record.offset in stood and (sample := sample_of(record)):
+            sample = sample_of(record)
+            if sample is not None and (record.offset in stood or sample.rating):  # ratings teach either rule's head
                 batch[record.offset] = sample
             if len(batch) == _BATCH:
                 _count(result, fold, batch, embedding, stood)
@@ -122,7 +123,7 @@ def _count(
 ) -> None:
     again = fold.decide_many(embedding.fitting(list(batch.values())), list(batch))
     for offset, sample in zip(batch, again, strict=True):
-        if isinstance(sample, Sample):
+        if isinstance(sample, Sample) and offset in stood:
             result.count(stood[offset], sample)
 
 

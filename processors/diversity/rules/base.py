@@ -13,6 +13,7 @@ class Candidate:
 
     `nearest` is the cosine with the nearest kept neighbour, or None if none is near; `clusters` is the number of
     clusters in use. IFD values are compared only if their `scorer` is the same. `tokens` is the length of the answer.
+    `preference` is an addend of the gain from the head, 0 if it does not count yet.
     """
 
     cluster: int
@@ -23,6 +24,7 @@ class Candidate:
     language: str = ""
     task_type: str = ""
     tokens: int = 0
+    preference: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,7 @@ class Verdict:
     quality: float = 0.0
     novelty: float = 0.0
     deficit: float = 0.0
+    preference: float = 0.0
 
 
 class KeepRule(Protocol):

@@ -45,8 +45,8 @@ def small_clusters() -> StreamKMeans:
     return StreamKMeans(n_clusters=6, decay=0.9, stale_share=0.3)
 
 
-def restored(raw: bytes, seen: SeenIds, kept: KeptStore | None = None) -> Diversity:
-    diversity = small_fold(seen, kept)
+def restored(raw: bytes, seen: SeenIds, kept: KeptStore | None = None, **changes: Any) -> Diversity:
+    diversity = small_fold(seen, kept, **changes)
     diversity.restore(raw)
     return diversity
 

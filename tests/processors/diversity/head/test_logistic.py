@@ -16,7 +16,8 @@ def test_every_step_is_that_of_river(rate: float, l2: float) -> None:
     ours.grow(12)
     theirs = linear_model.LogisticRegression(optim.SGD(rate), l2=l2, intercept_lr=rate)
     for _ in range(300):
-        features, label, weight = draw.standard_normal(12), bool(draw.random() < 0.4), float(draw.choice([1.0, 0.2]))
+        features, label = 0.3 * draw.standard_normal(12), bool(draw.random() < 0.4)
+        weight = float(draw.choice([1.0, 0.2]))
         named = dict(enumerate(features.tolist()))
         assert ours.predict(features) == pytest.approx(theirs.predict_proba_one(named)[True], abs=1e-9)
         ours.learn(features, label, weight)

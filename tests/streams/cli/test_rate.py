@@ -15,6 +15,8 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
+from processors.diversity.fold import Diversity
+from processors.diversity.seen import SeenIds
 from schemas import Sample
 from streams.cli import main
 from streams.inspection import ledger
@@ -23,11 +25,12 @@ from streams.kafka.connection import Connection
 from streams.processes.supervisor import running
 from streams.rundir import RunDir
 from streams.settings import LlmSettings, Settings
+from streams.sources import rating
 from streams.topics.reading import decided, samples
 from tests.paths import REPOSITORY
 from tests.processors.scored import topic_stream
 from tests.streams.deciding import decide, deciding_settings
-from tests.streams.staged_work import make_topics
+from tests.streams.staged_work import feed, make_topics
 
 SAMPLES = [
     replace(sample, language=language)
@@ -75,7 +78,12 @@ async def run(
     with directory.lock():
         directory.announce(embedded)
         await make_topics(embedded, prefix)
-        await decide(embedded, settings, SAMPLES)
+        await feed(embedded, prefix, SAMPLES, "scored")
+        fold = Diversity(seen=SeenIds(":memory:"), config=settings.diversity)
+        found = [fold.decide(sample, offset) for offset, sample in enumerate(SAMPLES)]
+        for outcome in rating.OUTCOMES:
+            ended = [sample for sample in found if sample and sample.decision and sample.decision.outcome == outcome]
+            await feed(embedded, prefix, ended, outcome)
         yield Decided(embedded, settings)
 
 
@@ -172,7 +180,9 @@ async def test_a_killed_rating_keeps_all_that_it_said_was_saved(run: Decided) ->
 
 
 async def test_two_people_rate_at_once(run: Decided) -> None:
-    await asyncio.gather(run.rate("--count", "20", keys="k" * 20), run.rate("--count", "20", keys="d" * 20))
+    people = [run.start("--count=20", stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) for _ in "ab"]
+    waiting = [asyncio.to_thread(each.communicate, key * 20) for each, key in zip(people, (b"k", b"d"), strict=True)]
+    await asyncio.gather(*waiting)
     ratings = await run.ratings()
     assert [sample.rating for sample in ratings].count("keep") == 20
     assert len(ratings) == 40

@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from pydantic import with_config
@@ -39,7 +39,9 @@ class Sample:
     an ISO 639-1 code, or empty if unknown. `fault` is the reason why an earlier stage gave the sample up, as ``stage:
     reason`` (``answering: refusal``), or empty: the stage sends such a sample directly to diversity, the only stage
     that ends samples, which rejects it with that reason. `alternatives` are further answers to the prompt; diversity
-    ends each as a sample of its own (`schemas.alternatives`).
+    ends each as a sample of its own (`schemas.alternatives`). `rating` is a person's judgement of a sample that was
+    decided before and was sent to diversity again: it teaches the keep rule, and no stage decides the sample a second
+    time.
     """
 
     sample_id: Text
@@ -55,6 +57,7 @@ class Sample:
     lineage: tuple[Step, ...] = ()
     fault: Text = ""
     alternatives: tuple[Alternative, ...] = ()
+    rating: Literal["keep", "drop", ""] = ""
     schema_version: Int = SCHEMA_VERSION
 
     def advance(self, step: Step, **changes: Any) -> "Sample":

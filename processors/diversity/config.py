@@ -42,6 +42,18 @@ class DiversityConfig:
     """Weight g of the addend for topics with few kept samples, not negative."""
     stratum_cap: AboveZero = 4.0
     """A stratum (language, task type, cluster) of which more was kept than so many times the average comes last."""
+    head_weight: AtLeastZero = 0.3
+    """Weight of the addend that is learnt from ratings (`siftstream rate`) and from code that was run: at most half of
+    it is added or subtracted, once enough was learnt. 0 switches the head off: it then learns nothing either.
+    """
+    head_labels: Positive = 50
+    """Labels before that addend counts, at least 10 of them keep and 10 drop."""
+    head_auc: Weight = 0.6
+    """AUC of the head on labels that it had not seen, below which its addend does not count. Chance is 0.5.
+    It must also be two standard errors above chance, which needs more with few labels.
+    """
+    verification_weight: Weight = 0.2
+    """Weight of the outcome of running a code answer as a label for the head; a person's rating has 1."""
     rank_window: Positive = 500
     """Last IFD values per scorer, language and length of answer among which rule ``band`` ranks a sample's IFD."""
     cluster_window: Positive = 128

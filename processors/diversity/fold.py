@@ -11,6 +11,7 @@ from processors.diversity.config import DiversityConfig
 from processors.diversity.examination import Examined, Passed, examine
 from processors.diversity.fold_state import RANKED_BY_SCORER, Arrays, Header, SnapshotError, pack, unpack
 from processors.diversity.gates import OTHER_ANSWER, is_readable
+from processors.diversity.head.head import Head, label_of
 from processors.diversity.kept.copies import Request, request_of
 from processors.diversity.kept.index import KeptIndex
 from processors.diversity.kept.rings import KeptRings
@@ -20,6 +21,7 @@ from processors.diversity.rules.registry import make_rule
 from processors.diversity.seen import SeenIds
 from processors.diversity.space import Space, space_of
 from processors.diversity.vectors import Vector
+from processors.embedding.vectors import vector_of
 from processors.errors import InvalidSample
 from processors.gates.registry import doubt
 from schemas import Decision, Sample, Score, Step
@@ -43,6 +45,9 @@ class Diversity:
 
     IFD values of different scorers (model weights, convention) are not compared: the rule ranks each scorer's apart, so
     that two scorers may take turns.
+
+    A sample with a rating, or whose code was run, also teaches the head, whose addend the rule takes into account. A
+    rating is sent with its sample, which was decided before: it teaches, and decides nothing.
 
     `offset` is the last input offset that was folded in, `decided_offset` the last at which a sample was decided (-1
     before the first): they differ if the last input was invalid or was decided before.
@@ -70,6 +75,7 @@ class Diversity:
         self._rings = KeptRings(self._clusters.n_clusters, self._config.ring_size)
         self._seen = seen
         self._store = kept if kept is not None else KeptStore(":memory:")
+        self._head = Head(self._config)
         self._space = fitted.space if fitted is not None else Space({})
         self._near_duplicate = near_duplicate(self._config, fitted)
         self._model = ""
@@ -122,10 +128,14 @@ class Diversity:
             return [] if all(self._seen.contains(sample.sample_id) for sample in samples) else error
         pairs = list(zip(samples, found, strict=True))
         fresh = [(sample, each) for sample, each in pairs if self._seen.add(sample.sample_id, offset)]
+        known = [pair for pair in pairs if pair[0].rating and pair not in fresh]
         if fresh:
             self.decided_offset = offset
         best = self._best([(sample, each) for sample, each in fresh if isinstance(each, Passed)])
-        return [self._ended(sample, self._decision(sample, each, offset, best)) for sample, each in fresh]
+        decided = [self._ended(sample, self._decision(sample, each, offset, best)) for sample, each in fresh]
+        for pair in known + fresh:
+            self._teach(*pair)
+        return decided
 
     def _best(self, passed: Sequence[tuple[Sample, Passed]]) -> str:
         """Return the id of the best answer that passed the gates; the first of equals, or "" if there is none."""
@@ -141,6 +151,17 @@ class Diversity:
     def _ended(self, sample: Sample, decision: Decision) -> Sample:
         at = sample.lineage[-1].at if sample.lineage else ""
         return sample.advance(Step(stage="diversity", at=at, params=dict(self._params)), decision=decision)
+
+    def _teach(self, sample: Sample, found: Examined) -> None:
+        """Teach the head the label of a sample, if it has one and a vector."""
+        label = label_of(sample)
+        if label is None or sample.fault or sample.embedding is None:
+            return
+        if isinstance(found, Passed):
+            vector = found.vector
+        else:
+            vector = self._space.place(vector_of(sample.embedding), sample.language)
+        self._head.learn(sample, vector, label)
 
     def _fits(self, sample: Sample, found: Examined) -> Examined:
         """Return what was found, or an error if the present state cannot take the embedding."""
@@ -176,7 +197,8 @@ class Diversity:
         cluster = self._learn(vector, affinities)
         clusters = self._clusters.n_centres
         neighbour = self._rings.nearest(near, vector)
-        verdict = self._rule.judge(self._candidate(sample, cluster=cluster, nearest=neighbour, clusters=clusters))
+        candidate = self._candidate(sample, cluster, neighbour, clusters, preference=self._head.addend(sample, vector))
+        verdict = self._rule.judge(candidate)
         if verdict.kept:
             self._rings.add(cluster, offset, vector)
             self._index.add(_kept(sample, request, offset), vector)
@@ -190,13 +212,19 @@ class Diversity:
             quality=verdict.quality,
             novelty=verdict.novelty,
             deficit=verdict.deficit,
+            preference=verdict.preference,
             gain=verdict.total,
             threshold=verdict.threshold,
             clusters=clusters,
         )
 
     def _candidate(
-        self, sample: Sample, cluster: int = 0, nearest: float | None = None, clusters: int = 1
+        self,
+        sample: Sample,
+        cluster: int = 0,
+        nearest: float | None = None,
+        clusters: int = 1,
+        preference: float = 0.0,
     ) -> Candidate:
         assert sample.score is not None  # it passed the gates
         assert sample.score.ifd is not None
@@ -210,6 +238,7 @@ class Diversity:
             task_type=sample.task_type,
             tokens=sample.score.n_cond,
             doubt=doubt(sample.score, self._config.gates),
+            preference=preference,
         )
 
     def _note_scorer(self, scorer: str) -> None:
@@ -251,6 +280,7 @@ class Diversity:
             "rule": self._rule.state(),
             "kept": self._rings.state(),
             "space": self._space.state(),
+            "head": self._head.state(),
         }
         return pack(header, parts)
 
@@ -289,6 +319,7 @@ class Diversity:
         self._model, self._scorer = header["model"], header["scorer"]
         self._clusters.load(parts["clusters"])
         self._space = space_of(parts.get("space", {}))
+        self._head.load(parts.get("head", {}))
         self._load_rings(parts["kept"])
         if header["rule"] != self._rule.name:
             log.warning("the rule was %s and is %s now: it starts empty", header["rule"], self._rule.name)

@@ -69,6 +69,7 @@ class Record:
         self._results = folder / RESULTS
         now, file = json.loads(json.dumps(asdict(plan))), folder / PLAN
         if not file.exists():
+            self._results.unlink(missing_ok=True)  # of a plan that somebody has removed
             write_atomically(file, json.dumps(now, indent=2, ensure_ascii=False).encode())
         before: dict[str, Any] = json.loads(file.read_text("utf-8"))
         if differing := sorted(key for key in now.keys() | before.keys() if now.get(key) != before.get(key)):

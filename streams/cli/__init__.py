@@ -14,6 +14,7 @@ SECTIONS = {
         "rules": "rules",
         "skills": "skills",
         "synthesize": "synthesize",
+        "rate": "rate",
         "export": "export",
     },
     "Models": {

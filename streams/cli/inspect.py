@@ -10,6 +10,7 @@ from schemas import Sample
 from streams.cli.common import command, json_option, open_run_to_read
 from streams.cli.options import Command, Options
 from streams.cli.output import clipped, console, errors, show_json, table
+from streams.cli.rating_view import gain
 from streams.inspection import ledger as ledger_module
 from streams.inspection import status as status_module
 from streams.inspection import trace as trace_module
@@ -85,7 +86,7 @@ async def trace(options: Options, sample_id: str, as_json: bool) -> None:
         raise click.BadParameter("give at least 4 characters of the id", param_hint="SAMPLE_ID")
     async with open_run_to_read(options) as run:
         stations = await trace_module.trace(run.client, run.prefix, sample_id)
-        last = next((s.sample for s in reversed(stations) if s.sample), None)
+        last = _farthest([station.sample for station in stations if station.sample])
         repeated = _repeated(last)
         kept = await trace_module.kept(run.client, run.prefix, repeated) if repeated and not as_json else None
     if as_json:
@@ -95,6 +96,11 @@ async def trace(options: Options, sample_id: str, as_json: bool) -> None:
     if not stations:
         errors.print(f"no record carries an id that begins with {sample_id}", style="red")
         sys.exit(1)
+
+
+def _farthest(samples: list[Sample]) -> Sample | None:
+    """Return the record that came farthest: the decided one, else the last. A rating comes later and is no decision."""
+    return next((sample for sample in reversed(samples) if sample.decision), samples[-1] if samples else None)
 
 
 def _repeated(sample: Sample | None) -> str:
@@ -129,11 +135,15 @@ def _what(station: trace_module.Station) -> str:
         return f"failed in {station.letter.stage}: {station.letter.error}: {station.letter.message}"
     sample: Any = station.sample
     if sample.decision:
-        gain = "" if sample.decision.gain is None else f", gain {sample.decision.gain:.3f}"
         copied = sample.decision.duplicate_of
-        what = f"{sample.decision.outcome}: {sample.decision.reason}{gain}{f' of {copied}' if copied else ''}"
+        what = (
+            f"{sample.decision.outcome}: {sample.decision.reason}{gain(sample.decision)}"
+            f"{f' of {copied}' if copied else ''}"
+        )
         meaning = meaning_of(sample.decision.reason)
         return f"{what} ({meaning})" if meaning else what
+    if sample.rating:
+        return f"rated: {sample.rating}"
     if sample.score:
         return "IFD undefined" if sample.score.ifd is None else f"IFD {sample.score.ifd:.3f}"
     return "arrived" + (" with an answer" if sample.answer else "")

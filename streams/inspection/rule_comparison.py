@@ -104,7 +104,8 @@ async def compare(
         fold = fresh_fold(replace(settings.diversity, rule=rule), seen, kept, seeds)
         batch: dict[int, Sample] = {}
         async for record in client.read(tp, first, last):
-            if (sample := sample_of(record)) and sample.sample_id in stood:
+            sample = sample_of(record)
+            if sample is not None and (sample.sample_id in stood or sample.rating):  # ratings teach either rule's head
                 batch[record.offset] = sample
             if len(batch) == _BATCH:
                 _count(result, fold, batch, embedding, stood)

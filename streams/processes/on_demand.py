@@ -14,6 +14,7 @@ from streams.processes.child_process import Say
 from streams.processes.supervisor import running
 from streams.rundir import NoBroker, RunDir, find
 from streams.settings import Settings
+from streams.topics import admin
 
 
 @asynccontextmanager
@@ -50,6 +51,32 @@ async def broker_here(settings: Settings, arguments: list[str], say: Say) -> Asy
         return
     async with running(settings, arguments, asyncio.Event(), say, stages=(), models=False) as connection:
         yield connection
+
+
+@asynccontextmanager
+async def broker_or_journal(
+    settings: Settings, arguments: list[str], say: Say, named: bool
+) -> AsyncIterator[tuple[Connection, bool]]:
+    """Yield the broker of the current run, and whether that run is up.
+
+    If nothing runs and the directory has a journal, its broker runs until the end of the block and keeps the journal:
+    records that are sent wait there for the next `up`. With `named`, the user named the directory: its journal then
+    goes before an `up` that runs elsewhere. Raises NoBroker if there is neither.
+    """
+    here = RunDir(settings.dir)
+    try:
+        directory, connection = find(settings)
+        elsewhere = named and directory != here and here.has_journal()
+    except NoBroker:
+        if not here.has_journal():
+            raise
+        elsewhere = True
+    if not elsewhere:
+        await admin.require(connection, settings.prefix)
+        yield connection, True
+        return
+    async with running(settings, arguments, asyncio.Event(), say, stages=(), models=False) as connection:
+        yield connection, False
 
 
 @asynccontextmanager

@@ -54,6 +54,7 @@ FULL = Sample(
         quality=0.3,
         novelty=0.19,
         deficit=-0.04,
+        preference=0.06,
         gain=0.45,
         threshold=0.5,
         clusters=12,
@@ -81,6 +82,7 @@ FULL = Sample(
             score=SCORE,
         ),
     ),
+    rating="keep",
 )
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -132,7 +134,7 @@ DECISIONS = st.builds(
     rule=TEXT,
     input_offset=INT,
     cluster=st.none() | INT,
-    **dict.fromkeys(["nearest", "quality", "novelty", "deficit", "gain", "threshold"], MAYBE),
+    **dict.fromkeys(["nearest", "quality", "novelty", "deficit", "preference", "gain", "threshold"], MAYBE),
     clusters=COUNT,
     duplicate_of=TEXT,
 )
@@ -171,4 +173,5 @@ SAMPLES = st.builds(
         ),
         max_size=2,
     ).map(tuple),
+    rating=st.sampled_from(["keep", "drop", ""]),
 )

@@ -63,7 +63,7 @@ def test_nan_and_infinity_are_refused_when_a_message_is_made(number: float) -> N
     for change in ("ifd", "nll_cond", "nll_uncond"):
         with pytest.raises(ValueError, match=f"{change} is "):
             replace(FULL.score, **cast(Any, {change: number}))
-    for change in ("nearest", "quality", "novelty", "deficit", "gain", "threshold"):
+    for change in ("nearest", "quality", "novelty", "deficit", "preference", "gain", "threshold"):
         with pytest.raises(ValueError, match=f"{change} is "):
             replace(FULL.decision, **cast(Any, {change: number}))
     for changes in ({"seconds": number}, {"cost_usd": number}, {"params": {"top_p": number}}):

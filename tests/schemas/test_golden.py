@@ -14,11 +14,17 @@ from tests.schemas.samples import FULL, SCORE
 GOLDEN = Path(__file__).parent / "golden"
 V1, V2, V3, V4 = (GOLDEN / f"sample_v{version}.json" for version in (1, 2, 3, 4))
 # Without the fields that the older versions did not have.
-FULL_V3 = replace(FULL, score=replace(SCORE, signals={}), alternatives=())
+FULL_V3 = replace(
+    FULL,
+    score=replace(SCORE, signals={}),
+    alternatives=(),
+    rating="",
+    decision=replace(FULL.decision, preference=None) if FULL.decision else None,
+)
 FULL_V2 = replace(
     FULL_V3,
     embedding=replace(FULL.embedding, model_hash="", unknown=0.0) if FULL.embedding else None,
-    decision=replace(FULL.decision, duplicate_of="") if FULL.decision else None,
+    decision=replace(FULL_V3.decision, duplicate_of="") if FULL_V3.decision else None,
 )
 FULL_V1 = replace(
     FULL_V2,

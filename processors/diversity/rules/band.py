@@ -1,4 +1,4 @@
-"""The default rule: strata first, then IFD as a band, then novelty."""
+"""The default rule: strata first, then IFD as a band, then novelty, and the preference learnt from people."""
 
 import math
 from collections.abc import Mapping
@@ -16,13 +16,14 @@ _FULL = 1.0
 
 
 class Band:
-    """``G = b·s + (1-b)·(1-nn) + g·ln(deficit)``, kept if G reaches a running quantile.
+    """``G = b·s + (1-b)·(1-nn) + g·ln(deficit) + preference``, kept if G reaches a running quantile.
 
     - s: how near the sample's IFD is to the middle of comparable ones, times the share of them that came at least as
       near to failing a gate, 0 to 1 (`FairRanks`)
     - nn: cosine with the nearest kept neighbour, taken as 0 if it is negative or there is no neighbour
     - deficit: kept samples of an average stratum over those of this one (`Strata`), in [0.05, 20]; 1 is subtracted from
       the gain of a sample whose stratum is full, so that it comes after those of all others
+    - preference: the addend of the head, which learns from ratings (`processors.diversity.head`)
 
     A sample is compared with earlier ones. Samples that fail a gate are not passed to the rule, so they change nothing.
     """
@@ -40,7 +41,7 @@ class Band:
         quality = self._config.balance * self.quality(candidate)
         novelty = (1.0 - self._config.balance) * (1.0 - max(candidate.nearest or 0.0, 0.0))
         deficit = self._deficit(candidate)
-        total = quality + novelty + deficit
+        total = quality + novelty + deficit + candidate.preference
         threshold = self._gains.threshold()
         kept = threshold is None or total >= threshold
         verdict = Verdict(
@@ -48,6 +49,7 @@ class Band:
             quality=quality,
             novelty=novelty,
             deficit=deficit,
+            preference=candidate.preference,
             total=total,
             threshold=threshold,
             reason="warm_up" if self._gains.warming_up() else "gain" if kept else "below_threshold",

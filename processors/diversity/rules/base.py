@@ -13,7 +13,8 @@ class Candidate:
 
     `nearest` is the cosine with the nearest kept neighbour, or None if none is near; `clusters` is the number of
     clusters in use. IFD values are compared only if their `scorer` is the same. `tokens` is the length of the answer,
-    `doubt` in [0, 1] how near it came to failing a gate.
+    `doubt` in [0, 1] how near it came to failing a gate, and `preference` an addend of the gain from the head, 0 if
+    that does not count yet.
     """
 
     cluster: int
@@ -25,6 +26,7 @@ class Candidate:
     task_type: str = ""
     tokens: int = 0
     doubt: float = 0.0
+    preference: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,7 @@ class Verdict:
     quality: float = 0.0
     novelty: float = 0.0
     deficit: float = 0.0
+    preference: float = 0.0
 
 
 class KeepRule(Protocol):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from processors.proof.plan import PLAN as PLAN_FILE
 from processors.proof.plan import RESULTS, AnotherPlan, Plan, Record, Result
 from processors.proof.verdict import judge
 
@@ -67,6 +68,12 @@ def test_another_plan_is_refused(tmp_path: Path) -> None:
     Record(tmp_path, PLAN)
     with pytest.raises(AnotherPlan, match="differs in keep_rate, seed: name another folder with --out"):
         Record(tmp_path, replace(PLAN, keep_rate=0.2, seed=1))
+
+
+def test_results_of_a_plan_that_is_gone_are_not_used(tmp_path: Path) -> None:
+    Record(tmp_path, PLAN).add(result("base", 0, 2.0))
+    (tmp_path / PLAN_FILE).unlink()
+    assert Record(tmp_path, replace(PLAN, seed=1)).results() == []
 
 
 def results(curated: float, oracle: float) -> list[Result]:

@@ -161,6 +161,7 @@ def test_what_is_not_understood_is_a_usage_error(arguments: tuple[str, ...]) -> 
         ("topics", "check"),
         ("topics", "apply"),
         ("ingest", "-"),
+        ("rate",),
         ("worker", "scoring"),
     ],
     ids=" ".join,

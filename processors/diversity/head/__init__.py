@@ -1,0 +1,1 @@
+"""The head: a small model that learns from ratings and code checks which samples are worth keeping."""

@@ -114,16 +114,16 @@ class Diversity:
             return None if self._seen.contains(sample.sample_id) else found
         if not self._seen.add(sample.sample_id, offset):
             if sample.rating:
-                self._teach(sample, found)
+                self.teach(sample, found)
             return None
         decision = self._judge(sample, found, offset) if isinstance(found, Passed) else self._rejection(found, offset)
-        self._teach(sample, found)
+        self.teach(sample, found)
         self.decided_offset = offset
         at = sample.lineage[-1].at if sample.lineage else ""
         return sample.advance(Step(stage="diversity", at=at, params=dict(self._params)), decision=decision)
 
-    def _teach(self, sample: Sample, found: Passed | str) -> None:
-        """Teach the head the label of a sample, if it has one and a vector."""
+    def teach(self, sample: Sample, found: Passed | str = "") -> None:
+        """Teach the head the label of a sample, if it has one and a vector; `found` may save placing the vector."""
         label = label_of(sample)
         if label is None or sample.fault or sample.embedding is None:
             return

@@ -1,4 +1,4 @@
-"""What the pass of the scorer tells about a sample, as named numbers on one scale."""
+"""The signals of a sample from the pass of the scorer: named numbers, brought to one scale."""
 
 import math
 from collections.abc import Mapping, Sequence

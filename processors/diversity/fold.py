@@ -134,7 +134,7 @@ class Diversity:
         best = self._best([(sample, each) for sample, each in fresh if isinstance(each, Passed)])
         decided = [self._ended(sample, self._decision(sample, each, offset, best)) for sample, each in fresh]
         for pair in known + fresh:
-            self._teach(*pair)
+            self.teach(*pair)
         return decided
 
     def _best(self, passed: Sequence[tuple[Sample, Passed]]) -> str:
@@ -152,8 +152,8 @@ class Diversity:
         at = sample.lineage[-1].at if sample.lineage else ""
         return sample.advance(Step(stage="diversity", at=at, params=dict(self._params)), decision=decision)
 
-    def _teach(self, sample: Sample, found: Examined) -> None:
-        """Teach the head the label of a sample, if it has one and a vector."""
+    def teach(self, sample: Sample, found: Examined = "") -> None:
+        """Teach the head the label of a sample, if it has one and a vector; `found` may save placing the vector."""
         label = label_of(sample)
         if label is None or sample.fault or sample.embedding is None:
             return

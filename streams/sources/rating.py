@@ -15,7 +15,7 @@ from processors.reports.reservoir import Reservoir
 from schemas import Sample
 from streams.delivery.producer import Sender, sample_record
 from streams.kafka import KafkaClient
-from streams.topics.reading import decided, records, sample_of, samples
+from streams.topics.reading import decided, ratings, samples
 
 Rating = Literal["keep", "drop"]
 Outcome = Literal["curated", "rejected"]
@@ -104,13 +104,7 @@ async def find(client: KafkaClient, prefix: str, ids: Collection[str]) -> dict[s
 
 async def _rated(client: KafkaClient, prefix: str) -> set[str]:
     """Return the ids with a rating in `scored`."""
-    found = set()
-    async for _, record in records(client, prefix, "scored"):
-        # Few records are ratings: the bytes tell quickly which are to be decoded.
-        if b'"rating":"keep"' in (record.value or b"") or b'"rating":"drop"' in (record.value or b""):
-            sample = sample_of(record)
-            found |= {sample.sample_id} if sample is not None and sample.rating else set()
-    return found
+    return {sample.sample_id async for _, sample in ratings(client, prefix)}
 
 
 async def send(sender: Sender, prefix: str, sample: Sample, rating: Rating) -> None:

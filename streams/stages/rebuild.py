@@ -1,8 +1,9 @@
 """The state of the diversity stage once more, from what it has curated: after a change of the embedding model.
 
 The kept samples are embedded with the model of the settings, and clusters and rings are learnt from them in their
-order. No decision changes, no record is sent to `curated` or `rejected`, and records of `scored` that wait are embedded
-again when they are decided. A rebuild that was interrupted goes on where it was.
+order. The head learns the ratings that are left in `scored`. No decision changes, no record is sent to `curated` or
+`rejected`, and records of `scored` that wait are embedded again when they are decided. A rebuild that was interrupted
+goes on where it was.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from streams.errors import BrokerRefused, StreamsError
 from streams.kafka import KafkaClient
 from streams.stages.embedding import Embedding
 from streams.stages.snapshots import Snapshot, snapshots, topic
-from streams.topics.reading import decided, records, sample_of, span
+from streams.topics.reading import decided, ratings, records, sample_of, span
 from streams.topics.table import partitions_of
 
 _BATCH = 64
@@ -71,6 +72,10 @@ class Rebuild:
         embedded = await self._embed(begin, progress)
         fold = fresh()
         fold.relearn(self._embedding.model_hash, begin.next - 1, begin.decided)
+        async for offset, sample in ratings(self._client, self._prefix):
+            if offset < begin.next:
+                (fitting,) = await asyncio.to_thread(self._embedding.fitting, [sample])
+                fold.teach(fitting)
         fold.save_kept()
         ends = await self._client.end_offsets(partitions_of(self._prefix, "curated", "rejected"))
         await self._write(Snapshot(begin.next, ends, fold.snapshot(), last.next_slot))

@@ -42,3 +42,13 @@ async def samples(client: KafkaClient, prefix: str, name: TopicName) -> AsyncIte
     async for _, record in records(client, prefix, name):
         if sample := sample_of(record):
             yield sample
+
+
+async def ratings(client: KafkaClient, prefix: str) -> AsyncIterator[tuple[int, Sample]]:
+    """Yield every rated sample that is left in `scored`, with its offset."""
+    async for _, record in records(client, prefix, "scored"):
+        # Few records are ratings: the bytes tell quickly which are to be decoded.
+        if b'"rating":"keep"' in (record.value or b"") or b'"rating":"drop"' in (record.value or b""):
+            sample = sample_of(record)
+            if sample is not None and sample.rating:
+                yield record.offset, sample

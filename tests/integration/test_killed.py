@@ -5,6 +5,7 @@ import base64
 import random
 import signal
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 
 from processors.diversity.fold import Diversity
 from processors.diversity.seen import SeenIds
-from schemas import Embedding, Sample, Score, encode
+from schemas import Embedding, Sample, Score, decode, encode
 from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
 from streams.topics.reading import records, sample_of
@@ -116,6 +117,11 @@ def scored(index: int) -> Sample:
     )
 
 
+def rated(index: int) -> Sample:
+    """Return the sample as a person sends it who drops half of the topics."""
+    return replace(scored(index), rating="drop" if index % 12 < 6 else "keep")
+
+
 async def decisions(client: KafkaClient, prefix: str) -> Counter[tuple[str, bytes]]:
     """Return every record of both sinks, byte for byte."""
     return Counter(
@@ -131,8 +137,10 @@ async def decisions(client: KafkaClient, prefix: str) -> Counter[tuple[str, byte
 async def test_decisions_are_those_of_an_undisturbed_run_and_stand_once(
     broker: Connection, prefix: str, tmp_path: Path
 ) -> None:
-    # Some ids repeat; each id is decided about once.
-    inputs = [scored(i) for i in range(RECORDS)] + [scored(i) for i in range(0, RECORDS, 7)]
+    # Some ids repeat, with and without a rating; each id is decided about once.
+    ratings = [rated(i) for i in range(0, RECORDS // 2, 2)]
+    inputs = [*[scored(i) for i in range(RECORDS // 2)], *ratings, *ratings[::5]]
+    inputs += [scored(i) for i in (*range(RECORDS // 2, RECORDS), *range(0, RECORDS, 7))]
 
     async def run(name: str, point: str) -> Counter[tuple[str, bytes]]:
         mine = f"{prefix}{name}"
@@ -153,6 +161,7 @@ async def test_decisions_are_those_of_an_undisturbed_run_and_stand_once(
         undisturbed = group.create_task(run("calm", "none"))
         disturbed = {point: group.create_task(run(str(i), point)) for i, point in enumerate(DIVERSITY)}
     assert sum(undisturbed.result().values()) == RECORDS
+    assert any(decode(raw).decision.preference for _, raw in undisturbed.result())  # type: ignore[union-attr]
     for point, task in disturbed.items():
         assert task.result() == undisturbed.result(), point
 

@@ -22,7 +22,7 @@ from tests.streams.staged_work import arrived, feed, make_topics
 
 pytestmark = pytest.mark.models
 
-SAMPLES = topic_stream(120, topics=10, dims=384)[1]
+TOPICS, SAMPLES = topic_stream(120, topics=10, dims=384)
 
 
 def with_minilm(settings: Settings) -> Settings:
@@ -98,6 +98,26 @@ async def test_the_report_shows_languages_and_the_copies_that_the_gate_missed(
     assert f"{gate['found']} found; exact search finds {searched}" in shown
     assert "Near duplicates that the gate missed" in shown
     assert "Near duplicates that the gate found" in shown
+
+
+async def test_the_report_shows_what_was_learnt_from_ratings(embedded: Connection, prefix: str, tmp_path: Path) -> None:
+    await make_topics(embedded, prefix)
+    settings = with_minilm(deciding_settings(tmp_path, prefix))
+    await decide(embedded, settings, SAMPLES[:30])
+    early = " ".join((await call(embedded, prefix, tmp_path, "report")).output.split())
+    assert "learnt from ratings unknown: the diversity stage has written no snapshot yet" in early
+    ratings = [replace(each, rating="keep" if TOPICS[place] else "drop") for place, each in enumerate(SAMPLES[:80])]
+    await decide(embedded, settings, [*SAMPLES[30:], *ratings])
+    head = orjson.loads((await call(embedded, prefix, tmp_path, "report", "--json")).stdout)["head"]
+    assert head["counts"]
+    assert sum(head["labels"]["rating"].values()) == head["judged"] == sum(row["count"] for row in head["calibration"])
+    assert head["judged"] >= 50
+    assert head["auc"] > 0.7
+    shown = " ".join((await call(embedded, prefix, tmp_path, "report")).output.split())
+    assert f"rating {head['labels']['rating']['keep']} keep {head['labels']['rating']['drop']} drop" in shown
+    assert f"AUC before learning {head['auc']:.2f}, on the last {head['judged']} labelled samples" in shown
+    assert "counts in the rule yes" in shown
+    assert "Predictions and what people said" in shown
 
 
 async def test_vectors_of_another_model_are_counted_and_not_measured(

@@ -17,7 +17,7 @@ from tests.processors.scored import topic_stream
 from tests.streams.deciding import decide, deciding_settings
 from tests.streams.staged_work import feed_raw, make_topics
 
-SAMPLES = topic_stream(150, topics=10, dims=16)[1]
+TOPICS, SAMPLES = topic_stream(150, topics=10, dims=16)
 
 
 async def replay_again(connection: Connection, settings: Settings, offset: int, scratch: Path) -> Replay:
@@ -38,6 +38,20 @@ async def test_every_decision_is_made_again_as_it_stands(broker: Connection, pre
     late = await replay_again(broker, settings, 130, tmp_path / "late")
     assert 0 < late.begun_at <= 130
     assert (late.same, late.exact) == (40, True)
+
+
+async def test_ratings_are_learnt_again_at_the_same_places(embedded: Connection, prefix: str, tmp_path: Path) -> None:
+    settings = deciding_settings(tmp_path, prefix, head_labels=20)
+    await make_topics(embedded, prefix)
+    ratings = [replace(each, rating="keep" if TOPICS[place] else "drop") for place, each in enumerate(SAMPLES[:60])]
+    await decide(embedded, settings, [*SAMPLES[:60], *ratings[:30]])
+    await decide(embedded, settings, [*ratings[30:], *SAMPLES[60:]])
+    for offset, same in ((0, 150), (130, 80)):
+        again = await replay_again(embedded, settings, offset, tmp_path / str(offset))
+        assert (again.same, again.exact) == (same, True)
+    async with KafkaClient(embedded) as client:
+        standing = [sample async for sample in decided(client, prefix)]
+    assert any(sample.decision.preference for sample in standing if sample.decision)
 
 
 async def test_a_difference_is_told(embedded: Connection, prefix: str, tmp_path: Path) -> None:

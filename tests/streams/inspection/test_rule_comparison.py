@@ -14,10 +14,8 @@ from tests.processors.scored import topic_stream
 from tests.streams.deciding import decide, deciding_settings
 from tests.streams.staged_work import feed, make_topics
 
-SAMPLES = [
-    replace(sample, language="zh" if number % 3 else "en")
-    for number, sample in enumerate(topic_stream(400, topics=20, dims=16, duplicates=0.0)[1])
-]
+TOPICS, _SAMPLES = topic_stream(400, topics=20, dims=16, duplicates=0.0)
+SAMPLES = [replace(sample, language="zh" if number % 3 else "en") for number, sample in enumerate(_SAMPLES)]
 
 
 async def compared(connection: Connection, settings: Settings, rule: RuleName, scratch: Path) -> RuleComparison:
@@ -35,6 +33,18 @@ async def test_the_same_rule_keeps_the_same(embedded: Connection, prefix: str, t
     assert (found.decided, found.only_standing.count, found.only_other.count) == (150, 0, 0)
     async with KafkaClient(embedded) as client:
         assert found.both.count == len([s async for s in samples_in(client, prefix, "curated")])
+
+
+async def test_ratings_teach_the_other_rule_too(embedded: Connection, prefix: str, tmp_path: Path) -> None:
+    settings = deciding_settings(tmp_path, prefix, head_labels=20)
+    await make_topics(embedded, prefix)
+    ratings = [replace(each, rating="keep" if TOPICS[place] else "drop") for place, each in enumerate(SAMPLES[:60])]
+    await decide(embedded, settings, [*SAMPLES[:60], *ratings, *SAMPLES[60:]])
+    found = await compared(embedded, settings, "band", tmp_path / "same")
+    assert (found.decided, found.only_standing.count, found.only_other.count) == (400, 0, 0)
+    async with KafkaClient(embedded) as client:
+        kept = [sample.decision async for sample in samples_in(client, prefix, "curated")]
+    assert any(decision.preference for decision in kept if decision)
 
 
 async def test_the_highest_ifd_alone_keeps_others(embedded: Connection, prefix: str, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def arms(pool: Pool, label: str) -> dict[str, list[Sample]]:
 
     random: the whole pool. curated: the samples kept. oracle: those without a defect, if defects are known. ifd_top and
     longest: the highest first, not shuffled. ifd_band: the middle half by IFD. without NAME: the samples kept and those
-    that only the gate NAME rejected.
+    that failed the gate NAME first.
     """
     with_ifd = sorted((s for s in pool.samples if ifd(s) is not None), key=lambda s: (ifd(s) or 0.0, s.sample_id))
     kept = [sample for sample in pool.samples if is_kept(sample)]

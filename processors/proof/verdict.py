@@ -71,8 +71,9 @@ def _row(arm: str, of: Sequence[Result], nll: Array, tokens: Array, against: Dif
 
 
 def _sentences(against: dict[str, Difference], rows: int) -> list[str]:
-    arms = {arm: found for arm, found in against.items() if arm != BASE}
-    said = [_can_judge(arms, rows)] if arms else []
+    others = {arm: found for arm, found in against.items() if arm not in (BASE, CURATED)}
+    reference = ORACLE if ORACLE in others else min(others, key=lambda arm: others[arm].mean, default="")
+    said = [_can_judge(reference, others[reference], rows)] if reference else []
     found = against.get(CURATED)
     if found is None:
         return said
@@ -85,15 +86,11 @@ def _sentences(against: dict[str, Difference], rows: int) -> list[str]:
     return said
 
 
-def _can_judge(arms: dict[str, Difference], rows: int) -> str:
-    """Say whether any arm differs from a random draw; without one, what would show a difference."""
-    clear = [arm for arm, found in arms.items() if found.clear]
-    best = ORACLE if ORACLE in arms else min(arms, key=lambda arm: arms[arm].mean)
-    if clear:
-        also = "" if best in clear or best != ORACLE else " The oracle does not: defects alone cost little here."
-        return f"This pool and budget can tell arms apart: {', '.join(clear)} differ from a random draw.{also}"
+def _can_judge(name: str, found: Difference, rows: int) -> str:
+    if found.clear:
+        return f"This pool and budget can tell arms apart: {name} differs from a random draw."
     return (
-        f"This pool and budget cannot judge anyone: even {best} does not differ from a random draw. About "
-        f"{rows_needed(arms[best], rows)} held-out rows instead of {rows} would show its difference; a larger budget "
-        "or a pool with more defects makes differences larger."
+        f"This pool and budget cannot judge anyone: even {name} does not differ from a random draw. About "
+        f"{rows_needed(found, rows)} held-out rows instead of {rows} would show its difference; a larger budget or a "
+        "pool with more defects makes differences larger."
     )

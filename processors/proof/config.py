@@ -10,7 +10,7 @@ class ProofConfig:
 
     `label` names the label of rows that are known to be bad. Arms are sets made by the keep rule and the gates, or the
     answers of each `model`; `only` names some of them, and random draws are always made. The learning rate is the
-    highest one.
+    highest one. Every step learns about `step_tokens` answer tokens: all arms make as many steps.
     """
 
     answer_tokens: int = 12_000
@@ -18,7 +18,7 @@ class ProofConfig:
     held_out: int = 120
     student: str = ""
     learning_rate: float = 1e-4
-    batch_size: int = 8
+    step_tokens: int = 1_000
     seed: int = 0
     label: str = "defect"
     by: Literal["rule", "model"] = "rule"

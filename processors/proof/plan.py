@@ -32,13 +32,18 @@ class Plan:
     keep_rate: float
     answer_tokens: int
     learning_rate: float
-    batch_size: int
+    step_tokens: int
     seed: int
     arms: Mapping[str, int]
     pool: int
     defective: int | None
     held_out: Sequence[str]
     tokens: Sequence[int]
+
+    @property
+    def steps(self) -> int:
+        """The steps of every run."""
+        return max(1, round(self.answer_tokens / self.step_tokens))
 
     def runs(self) -> Iterator[tuple[str, int]]:
         """Yield every arm with the number of each of its draws: the first draws of all arms, then the second."""

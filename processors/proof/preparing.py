@@ -50,7 +50,7 @@ def make_plan(pool: Pool, found: Arms, config: ProofConfig, rule: DiversityConfi
         keep_rate=rule.keep_rate,
         answer_tokens=config.answer_tokens,
         learning_rate=config.learning_rate,
-        batch_size=config.batch_size,
+        step_tokens=config.step_tokens,
         seed=config.seed,
         arms={BASE: 1} | {arm: _draws(arm, config) for arm in found},
         pool=len(pool.samples),

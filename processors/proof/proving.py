@@ -35,7 +35,7 @@ def prove(
 
 def _run(plan: Plan, student: Student, arm: str, turn: int, samples: Sequence[Sample], label: str) -> Result:
     began = time.monotonic()
-    student.learn(samples, tuning(plan, plan.seed + turn))
+    student.learn(samples, tuning(plan, plan.seed + turn), plan.steps)
     nll = student.measure().nll
     return Result(
         arm=arm,
@@ -51,14 +51,14 @@ def _run(plan: Plan, student: Student, arm: str, turn: int, samples: Sequence[Sa
 
 def tuning(plan: Plan, seed: int) -> TuningConfig:
     """Return the settings of one run."""
-    return TuningConfig(learning_rate=plan.learning_rate, batch_size=plan.batch_size, seed=seed)
+    return TuningConfig(learning_rate=plan.learning_rate, seed=seed)
 
 
 def guess_seconds(plan: Plan, student: Student, samples: Sequence[Sample]) -> float:
     """Estimate the seconds of one run from a few samples and one measurement of the held-out rows."""
-    few = samples[: plan.batch_size]
+    few = samples[:8]
     began = time.monotonic()
-    student.learn(few, tuning(plan, plan.seed))
+    student.learn(few, tuning(plan, plan.seed), 1)
     learnt = time.monotonic()
     student.measure()
     spent = max(1, sum(map(tokens, few)))

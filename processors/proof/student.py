@@ -1,6 +1,6 @@
 """The student: a small model that learns from an arm and is measured on the held-out rows."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +15,6 @@ from processors.scoring.tokens import PairTokenizer, TokenPair
 from processors.warm_up.brief_experience import TuningConfig
 from processors.warm_up.fine_tuning import fine_tune
 from schemas import Sample
-
-Progress = Callable[[int, int], None]
-"""Called with samples learnt, and samples in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +46,16 @@ class Student:
         texts = [(sample.prompt, sample.answer.text if sample.answer else "") for sample in samples]
         return [self._tokenizer.pair(prompt, answer) for prompt, answer in texts]
 
-    def learn(
-        self, samples: Sequence[Sample], tuning: TuningConfig, progress: Progress = lambda done, of: None
-    ) -> None:
-        """Learn the samples, from the first weights, for one epoch; those without an answer token are left out."""
+    def learn(self, samples: Sequence[Sample], tuning: TuningConfig, steps: int) -> None:
+        """Learn the samples, from the first weights, for one epoch in `steps` steps of about equal answer tokens.
+
+        Samples without an answer token are left out.
+        """
         self._model.load_state_dict(self._first)
         pairs = [pair for pair in self._pairs(samples) if len(pair.cond) > pair.start >= 1]
         if pairs:
             with self._half():
-                fine_tune(self._model, pairs, tuning, lambda done, of, _: progress(done, of))
+                fine_tune(self._model, pairs, tuning, lambda done, of, loss: None, steps)
 
     def measure(self) -> Measured:
         """Measure the held-out rows with the present weights."""

@@ -14,14 +14,20 @@ Progress = Callable[[int, int, float], None]
 """Called with samples done, samples in all, and the mean loss of the last step in nats per answer token."""
 
 
-def fine_tune(model: Any, pairs: Sequence[TokenPair], config: TuningConfig, progress: Progress) -> list[float]:
+def fine_tune(
+    model: Any, pairs: Sequence[TokenPair], config: TuningConfig, progress: Progress, steps: int | None = None
+) -> list[float]:
     """Train `model` in place on the answers of `pairs`, each once; return the mean loss of each step.
 
     The loss is the NLL of answer tokens given the prompt, as in scoring. Same model, samples and seed give the same
-    weights on one machine.
+    weights on one machine. With `steps`, the samples are divided into about so many batches of equal answer tokens
+    instead of `config.batch_size` samples, and the learning rate of the last one is not zero.
     """
     order = torch.randperm(len(pairs), generator=torch.Generator().manual_seed(config.seed)).tolist()
     batches = [order[first : first + config.batch_size] for first in range(0, len(order), config.batch_size)]
+    if steps is not None:
+        batches = _of_equal_tokens(order, [len(pair.cond) - pair.start for pair in pairs], steps)
+    last = len(batches) if steps is None else len(batches) + 1
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=0.0)
     losses: list[float] = []
     with torch.random.fork_rng():
@@ -29,11 +35,21 @@ def fine_tune(model: Any, pairs: Sequence[TokenPair], config: TuningConfig, prog
         model.train()
         for step, batch in enumerate(batches):
             for group in optimizer.param_groups:
-                group["lr"] = config.learning_rate * _schedule(step, len(batches))
+                group["lr"] = config.learning_rate * _schedule(step, last)
             losses.append(_step(model, optimizer, [pairs[index] for index in batch]))
-            progress(min(len(pairs), (step + 1) * config.batch_size), len(pairs), losses[-1])
+            progress(sum(map(len, batches[: step + 1])), len(pairs), losses[-1])
         model.eval()
     return losses
+
+
+def _of_equal_tokens(order: Sequence[int], tokens: Sequence[int], steps: int) -> list[list[int]]:
+    """Divide `order` into `steps` parts, or fewer, that end where an equal share of all tokens is reached."""
+    total, spent = sum(tokens), 0
+    batches: list[list[int]] = [[] for _ in range(steps)]
+    for index in order:
+        batches[min(steps - 1, steps * spent // max(1, total))].append(index)
+        spent += tokens[index]
+    return [batch for batch in batches if batch]
 
 
 def _step(model: Any, optimizer: torch.optim.Optimizer, pairs: Sequence[TokenPair]) -> float:

@@ -41,9 +41,7 @@ class CannotProve(StreamsError):
 )
 @click.option("--student", default="", help="The model that learns [scoring.model].")
 @click.option("--learning-rate", default=_D.learning_rate, show_default=True, help="The highest.")
-@click.option(
-    "--batch-size", type=click.IntRange(1), default=_D.batch_size, show_default=True, help="Samples of a step."
-)
+@click.option("--step-tokens", type=click.IntRange(1), default=_D.step_tokens, show_default=True, help="Of one step.")
 @click.option("--seed", default=_D.seed, show_default=True, help="Of all draws.")
 @click.option("--defect-label", "label", default=_D.label, show_default=True, help="Label of rows known to be bad.")
 @click.option("--arm", "only", multiple=True, help="An arm beside the random draws; may be repeated [all].")

@@ -12,6 +12,7 @@ import pytest
 
 from processors.llm.budget import Budget
 from schemas import Prompt, Sample, derived_id, sample_id
+from schemas.alternatives import spread
 from streams.inspection.ledger import take
 from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
@@ -111,7 +112,7 @@ def repeated(server: StagedServer) -> int:
 
 async def ids_in(broker: Connection, prefix: str, name: TopicName = "answers") -> set[str]:
     async with KafkaClient(broker) as client:
-        return {sample.sample_id for sample in await arrived(client, prefix, name)}
+        return {one.sample_id for sample in await arrived(client, prefix, name) for one in spread(sample)}
 
 
 async def test_kill_9_with_200_calls_in_flight(

@@ -10,6 +10,7 @@ from processors.answering.config import AnsweringConfig
 from processors.diversity.config import DiversityConfig
 from processors.embedding.embedding import Embedder
 from processors.experiment import Parts, Trial
+from processors.gates.config import GatesConfig
 from processors.llm.client import Client
 from processors.models.checkpoints import CausalCheckpoint
 from processors.scoring.config import ScoringConfig
@@ -50,7 +51,7 @@ def parts(client: Client, scorer: Scorer) -> Parts:
         scorer=scorer,
         synthesis=SynthesisConfig(in_flight=1),
         answering=AnsweringConfig(),
-        diversity=DiversityConfig(warm_up=4),
+        diversity=DiversityConfig(warm_up=4, gates=GatesConfig(off=("unrelated", "garbled", "cut_off"))),
         pool=POOL,
         seeds=None,
         clock=lambda: NOON,

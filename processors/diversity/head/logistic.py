@@ -10,15 +10,16 @@ Features = NDArray[np.float64]
 
 
 class OnlineLogistic:
-    """p = sigmoid(w·x + b), where each label moves w by -rate · (weight · (p - y) · x + l2 · w) and b likewise, without
-    l2.
+    """p = sigmoid(w·x + b); a label y moves w by -rate · (g · x + l2 · w) and b by -intercept_rate · g, where
+    g = weight · (p - y).
 
     The same steps as River's, which keeps the weights in a dictionary and needs some fifty times as long for a vector
     of 384 features. The bits depend on nothing but the labels and their order.
     """
 
-    def __init__(self, rate: float, l2: float) -> None:
+    def __init__(self, rate: float, l2: float, intercept_rate: float) -> None:
         self._rate = rate
+        self._intercept_rate = intercept_rate
         self._l2 = l2
         self.weights: Features = np.zeros(0)
         self.intercept = 0.0
@@ -35,7 +36,7 @@ class OnlineLogistic:
     def learn(self, features: Features, label: bool, weight: float = 1.0) -> None:
         """Take one step towards `label`; `weight` scales the step, 0 leaves only the decay."""
         gradient = weight * (self.predict(features) - label)
-        self.intercept -= self._rate * gradient
+        self.intercept -= self._intercept_rate * gradient
         self.weights -= self._rate * (gradient * features + self._l2 * self.weights)
 
 

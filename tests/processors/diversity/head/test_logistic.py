@@ -12,9 +12,9 @@ from processors.diversity.head.logistic import OnlineLogistic, sigmoid
 @pytest.mark.parametrize(("rate", "l2"), [(0.5, 0.001), (0.05, 0.0), (2.0, 0.1)])
 def test_every_step_is_that_of_river(rate: float, l2: float) -> None:
     draw = np.random.default_rng(0)
-    ours = OnlineLogistic(rate, l2)
+    ours = OnlineLogistic(rate, l2, intercept_rate=0.05)
     ours.grow(12)
-    theirs = linear_model.LogisticRegression(optim.SGD(rate), l2=l2, intercept_lr=rate)
+    theirs = linear_model.LogisticRegression(optim.SGD(rate), l2=l2, intercept_lr=0.05)
     for _ in range(300):
         features, label = 0.3 * draw.standard_normal(12), bool(draw.random() < 0.4)
         weight = float(draw.choice([1.0, 0.2]))
@@ -28,7 +28,7 @@ def test_every_step_is_that_of_river(rate: float, l2: float) -> None:
 
 
 def test_new_features_begin_without_weight_and_leave_the_others() -> None:
-    model = OnlineLogistic(0.5, 0.0)
+    model = OnlineLogistic(0.5, 0.0, 0.05)
     model.grow(2)
     model.learn(np.array([1.0, -1.0]), True)
     before = model.weights.copy()

@@ -1,7 +1,8 @@
 """One sample on the terminal, for a person who rates it."""
 
-import textwrap
 from collections.abc import Iterator
+
+from rich.text import Text
 
 from schemas import Decision, Sample
 from streams.cli.output import errors
@@ -41,10 +42,10 @@ def _show(name: str, text: str, width: int, whole: bool) -> None:
 
 
 def folded(text: str, width: int) -> Iterator[str]:
-    """Yield the lines of `text`, those longer than `width` characters in parts; control characters as escapes."""
+    """Yield the lines of `text`, those wider than `width` columns in parts; control characters as escapes."""
     for line in text.splitlines() or [""]:
         plain = "".join(char if char.isprintable() or char == "\t" else ascii(char)[1:-1] for char in line)
-        yield from textwrap.wrap(plain, width, drop_whitespace=False) or [""]
+        yield from (part.plain.rstrip() for part in Text(plain).wrap(errors, width, overflow="fold")) if plain else [""]
 
 
 def reason(decision: Decision) -> str:

@@ -140,6 +140,19 @@ async def test_undo_turns_the_last_rating_round(run: Decided) -> None:
     assert [each.rating for each in (first, second, third, fourth)] == ["keep", "drop", "keep", "drop"]
 
 
+async def test_the_trace_shows_ratings_and_the_decision_before_them(run: Decided) -> None:
+    await run.rate("--only", "curated", keys="kuq")
+    (sample, _) = await run.ratings()
+    words = [*run.words, "trace", sample.sample_id]
+    told = (await asyncio.to_thread(CliRunner().invoke, main, words)).stdout
+    assert "rated: keep" in told
+    assert "rated: drop" in told
+    assert "curated: " in told
+    assert " = quality 0." in told
+    assert "preference" not in told
+    assert "\ndiversity" in told, "the lineage is that of the decided sample"
+
+
 async def test_ratings_of_a_file_are_sent_and_unknown_ids_told(run: Decided, tmp_path: Path) -> None:
     file = tmp_path / "ratings.jsonl"
     rows = [{"id": SAMPLES[0].sample_id, "rating": "drop"}, {"id": SAMPLES[1].sample_id, "rating": "keep"}]

@@ -9,7 +9,7 @@ from typing import get_args
 
 import click
 
-from processors.diversity.calibration import SeedVectors
+from processors.diversity.calibration import SeedVectors, space_on
 from processors.diversity.config import RuleName
 from processors.models.files import ModelMissing
 from streams.cli.common import command, json_option, open_run_to_read
@@ -41,19 +41,20 @@ async def report(options: Options, as_json: bool, picture: Path | None) -> None:
     The recall of the near-duplicate gate is measured by an exact search: samples that the gate let through, 2,000 at
     most, are drawn at random and compared with every sample kept before. Reads `rejected` once and `curated` twice.
 
-    Last comes what the keep rule has learnt from ratings (`siftstream rate`) and from code that was run, as of the
-    newest snapshot: the labels, the AUC of predictions made before each label was learnt, and their calibration.
+    Last comes what the keep rule has learnt from ratings (`siftstream rate`) and from code that was run: the labels,
+    the AUC of predictions made before each label was learnt, and their calibration.
     """
     async with open_run_to_read(options) as run:
         seeds = await asyncio.to_thread(_seeds, run.settings)
         embedding = Embedding(run.settings.scoring.embedder, run.settings.cache)
         with errors.status("reading the topics"):
             found = await report_module.take(run.client, run.prefix, run.settings.diversity, embedding, seeds)
-            head = await head_report.take(run.client, run.prefix, run.settings.diversity)
+            space = space_on(seeds)
+            head = await head_report.take(run.client, run.prefix, run.settings.diversity, embedding, space)
     if picture is not None:
         await asyncio.to_thread(_draw, found, picture)
     if as_json:
-        show_json(found.data() | {"head": head and head.data()})
+        show_json(found.data() | {"head": head.data()})
         return
     show_report(found)
     show_head(head)

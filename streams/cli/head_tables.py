@@ -1,17 +1,14 @@
 """The head of the keep rule for a terminal: labels, AUC, and how often its predictions come true."""
 
 from streams.cli.output import console, say, table
-from streams.inspection.head_report import StoredHead
+from streams.inspection.head_report import CurrentHead
 
 
-def show_head(found: StoredHead | None) -> None:
+def show_head(found: CurrentHead) -> None:
     """Print the labels by source, the calibration, and whether the head counts."""
-    if found is None:
-        say("\nlearnt from ratings    unknown: the diversity stage has written no snapshot yet")
-        return
     report = found.report
     labels = ", ".join(f"{name} {n['keep']} keep {n['drop']} drop" for name, n in report.labels.items())
-    say(f"\nlearnt from ratings    {labels}, up to offset {found.next} of `scored`")
+    say(f"\nlearnt from ratings    {labels}, up to offset {found.end} of `scored`")
     auc = "unknown" if report.auc is None else f"{report.auc:.2f}"
     say(f"AUC before learning    {auc}, on the last {report.judged} labelled samples")
     say(f"counts in the rule     {f'not yet: {report.missing}' if report.missing else 'yes'}")

@@ -105,7 +105,8 @@ async def test_the_report_shows_what_was_learnt_from_ratings(embedded: Connectio
     settings = with_minilm(deciding_settings(tmp_path, prefix))
     await decide(embedded, settings, SAMPLES[:30])
     early = " ".join((await call(embedded, prefix, tmp_path, "report")).output.split())
-    assert "learnt from ratings unknown: the diversity stage has written no snapshot yet" in early
+    assert "learnt from ratings rating 0 keep 0 drop, verification 0 keep 0 drop, up to offset 30" in early
+    assert "counts in the rule not yet: 0 of 50 labels" in early
     ratings = [replace(each, rating="keep" if TOPICS[place] else "drop") for place, each in enumerate(SAMPLES[:80])]
     await decide(embedded, settings, [*SAMPLES[30:], *ratings])
     head = orjson.loads((await call(embedded, prefix, tmp_path, "report", "--json")).stdout)["head"]

@@ -7,6 +7,7 @@ from processors.diversity.fold import Diversity
 from processors.diversity.head.head import HeadReport
 from processors.diversity.kept.store import KeptStore
 from processors.diversity.seen import SeenIds
+from processors.diversity.space import Space
 from schemas import Sample
 from streams.delivery.producer import open_sender
 from streams.inspection import head_report
@@ -43,9 +44,8 @@ def _outcome(sample: Sample) -> str:
 
 
 async def head(client: KafkaClient, settings: Settings) -> HeadReport:
-    found = await head_report.take(client, settings.prefix, settings.diversity)
-    assert found is not None
-    return found.report
+    embedding = Embedding("minilm", settings.cache)
+    return (await head_report.take(client, settings.prefix, settings.diversity, embedding, Space({}))).report
 
 
 async def test_the_head_learns_the_ratings_again(embedded: Connection, prefix: str, tmp_path: Path) -> None:

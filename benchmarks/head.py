@@ -29,6 +29,7 @@ from processors.diversity.fold import Diversity
 from processors.diversity.head.head import Head
 from processors.diversity.head.track_record import Label
 from processors.diversity.seen import SeenIds
+from processors.errors import InvalidSample
 from processors.models.files import EMBEDDER_DEFAULT
 from schemas import Sample
 
@@ -149,10 +150,14 @@ def _unwanted_kept(rows: Rows, wished: Wishes, seeds: SeedVectors, rated: int, s
     decided = fold.decide_many([rows.samples[place] for place in later], range(begin, begin + len(later)))
     kept = [
         place
-        for place, sample in zip(later, decided, strict=True)
-        if isinstance(sample, Sample) and sample.decision is not None and sample.decision.outcome == "curated"
+        for place, found in zip(later, decided, strict=True)
+        if not isinstance(found, InvalidSample) and any(map(_is_kept, found))
     ]
     return 1.0 - float(wished[kept].mean())
+
+
+def _is_kept(sample: Sample) -> bool:
+    return sample.decision is not None and sample.decision.outcome == "curated"
 
 
 def _rated(rows: Rows, wished: Wishes, place: int, draw: np.random.Generator) -> Sample:

@@ -14,6 +14,7 @@ from processors.diversity.head.head import Head, HeadReport, label_of
 from processors.diversity.space import Space, space_of
 from processors.embedding.vectors import vector_of
 from schemas import Sample
+from schemas.alternatives import spread
 from streams.kafka import TP, KafkaClient
 from streams.stages.embedding import Embedding
 from streams.stages.snapshots import snapshots
@@ -64,14 +65,13 @@ async def _newest(client: KafkaClient, prefix: str) -> tuple[int, dict[str, Arra
 
 async def _labelled(client: KafkaClient, prefix: str, tp: TP, begin: int, end: int) -> list[Sample]:
     """Return the samples from which the fold learns behind `begin`: ratings, and code checks when it decides."""
-    found: dict[int, Sample] = {}
+    found: list[tuple[int, Sample]] = []
     async for record in client.read(tp, max(begin, (await span(client, tp))[0]), end):
-        sample = sample_of(record)
-        if sample is not None and label_of(sample) and not sample.fault:
-            found[record.offset] = sample
-    checked = {sample.sample_id for sample in found.values() if not sample.rating}
+        answers = spread(sample) if (sample := sample_of(record)) else []
+        found += [(record.offset, each) for each in answers if label_of(each) and not each.fault]
+    checked = {sample.sample_id for _, sample in found if not sample.rating}
     if not checked:
-        return list(found.values())
-    decisions = [sample.decision async for sample in decided(client, prefix) if sample.sample_id in checked]
-    firsts = {decision.input_offset for decision in decisions if decision is not None}
-    return [sample for offset, sample in found.items() if sample.rating or offset in firsts]
+        return [sample for _, sample in found]
+    ended = [sample async for sample in decided(client, prefix) if sample.sample_id in checked]
+    firsts = {(sample.decision.input_offset, sample.sample_id) for sample in ended if sample.decision is not None}
+    return [sample for offset, sample in found if sample.rating or (offset, sample.sample_id) in firsts]

@@ -23,6 +23,23 @@ def move_aside(path: Path) -> None:
             os.replace(part, path.with_name(f"{path.name}.aside-{free}{suffix}"))
 
 
+def whole_lines(path: Path) -> list[bytes]:
+    """Return the lines of a file that is appended to; a last one that a crash has cut off is dropped from the file."""
+    content = path.read_bytes() if path.exists() else b""
+    *lines, torn = content.split(b"\n")
+    if torn:
+        os.truncate(path, len(content) - len(torn))
+    return lines
+
+
+def append_line(path: Path, line: bytes) -> None:
+    """Append a line to a file without a torn one; it lies on the disk when this returns."""
+    with path.open("ab") as file:
+        file.write(line + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def write_atomically(path: Path, content: bytes, *, durable: bool = False) -> None:
     """Put `content` at `path`, whole or not at all, whoever else writes there. Missing folders are made.
 

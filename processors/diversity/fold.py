@@ -80,6 +80,7 @@ class Diversity:
         self._near_duplicate = near_duplicate(self._config, fitted)
         self._model = ""
         self._scorer = ""
+        self._told = False
         self._params = {"keep_rate": self._config.keep_rate, "near_duplicate": self._near_duplicate}
         self.offset = -1
         self.decided_offset = -1
@@ -126,14 +127,17 @@ class Diversity:
         found = [self._fits(*each) for each in zip(samples, examined, strict=True)]
         if error := next((each for each in found if isinstance(each, InvalidSample)), None):
             return [] if all(self._seen.contains(sample.sample_id) for sample in samples) else error
-        pairs = list(zip(samples, found, strict=True))
-        fresh = [(sample, each) for sample, each in pairs if self._seen.add(sample.sample_id, offset)]
-        known = [pair for pair in pairs if pair[0].rating and pair not in fresh]
+        fresh: list[tuple[Sample, Examined]] = []
+        for sample, each in zip(samples, found, strict=True):
+            if self._seen.add(sample.sample_id, offset):
+                fresh.append((sample, each))
+            elif sample.rating:
+                self.teach(sample, each)
         if fresh:
             self.decided_offset = offset
         best = self._best([(sample, each) for sample, each in fresh if isinstance(each, Passed)])
         decided = [self._ended(sample, self._decision(sample, each, offset, best)) for sample, each in fresh]
-        for pair in known + fresh:
+        for pair in fresh:
             self.teach(*pair)
         return decided
 
@@ -242,8 +246,9 @@ class Diversity:
         )
 
     def _note_scorer(self, scorer: str) -> None:
-        if self._scorer and self._scorer != scorer:
+        if not self._told and self._scorer not in ("", scorer):  # two may take turns, sample by sample
             log.info("another scorer computes the IFD: its values are compared only with its own")
+            self._told = True
         self._scorer = scorer
 
     def _learn(self, vector: Vector, affinities: Vector) -> int:

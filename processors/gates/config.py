@@ -39,4 +39,8 @@ class GatesConfig:
 
     def fails(self, name: GateName, suspicion: float) -> bool:
         """Return whether a sample with this suspicion fails the gate."""
-        return name not in self.off and suspicion >= float(getattr(self, name))
+        return name not in self.off and suspicion >= self.threshold(name)
+
+    def threshold(self, name: GateName) -> float:
+        """Return the threshold of a gate."""
+        return float(getattr(self, name))

@@ -62,7 +62,5 @@ def doubt(score: Score, config: GatesConfig) -> float:
 
     Among samples that pass, the more doubtful ones are more often defective, also by defects that no gate knows.
     """
-    shares = (
-        value / float(getattr(config, name)) for name, value in suspicions(score).items() if name not in config.off
-    )
+    shares = (value / config.threshold(name) for name, value in suspicions(score).items() if name not in config.off)
     return min(1.0, max(0.0, max(shares, default=0.0)))

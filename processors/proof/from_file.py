@@ -8,8 +8,9 @@ from processors.diversity.clusterers import build
 from processors.diversity.config import DiversityConfig
 from processors.diversity.fold import Diversity
 from processors.diversity.seen import SeenIds
+from processors.durable_files import whole_lines
 from processors.scoring.scorer import Scorer
-from schemas import DecodeError, Sample, decode, encode
+from schemas import Sample, decode, encode
 
 _AT_ONCE = 32
 
@@ -21,7 +22,7 @@ def scored(
 
     Scores are appended to `file`, so that a run that was killed goes on. `load` is called only if some are missing.
     """
-    known = {sample.sample_id: sample for sample in _read(file)}
+    known = {sample.sample_id: sample for sample in map(decode, whole_lines(file))}
     missing = [sample for sample in samples if sample.sample_id not in known]
     file.parent.mkdir(parents=True, exist_ok=True)
     scorer = None
@@ -35,20 +36,6 @@ def scored(
         known |= {each.sample_id: each for each in found}
     unique = {sample.sample_id: None for sample in samples}
     return [known[sample_id] for sample_id in unique if sample_id in known]
-
-
-def _read(file: Path) -> list[Sample]:
-    """Read the scores so far; drop a line that a kill has cut off."""
-    found: list[Sample] = []
-    lines = file.read_bytes().split(b"\n") if file.exists() else []
-    for line in lines:
-        try:
-            found.append(decode(line))
-        except DecodeError:
-            continue
-    if lines and lines[-1]:
-        file.write_bytes(b"".join(encode(each) + b"\n" for each in found))
-    return found
 
 
 def decided(samples: Sequence[Sample], config: DiversityConfig, seeds: SeedVectors) -> list[Sample]:

@@ -1,13 +1,12 @@
 """The plan of a proof, written down before the first model learns, and the results so far: both outlive a kill."""
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from processors.durable_files import write_atomically
+from processors.durable_files import append_line, whole_lines, write_atomically
 
 PLAN, RESULTS = "plan.json", "results.jsonl"
 
@@ -20,8 +19,8 @@ class AnotherPlan(ValueError):
 class Plan:
     """Everything that decides the result.
 
-    `data` maps names of files or topics to their SHA-256; `arms` maps each arm to its number of draws, in the order in
-    which they run; `held_out` are sample ids, `tokens` their answer tokens.
+    `data` maps ``samples`` to the SHA-256 of all samples with their decisions. `arms` maps each arm to its number of
+    draws, in the order in which they run. `held_out` are sample ids, `tokens` their answer tokens.
     """
 
     version: str
@@ -75,7 +74,7 @@ class Record:
         now, file = json.loads(json.dumps(asdict(plan))), folder / PLAN
         if not file.exists():
             self._results.unlink(missing_ok=True)  # of a plan that somebody has removed
-            write_atomically(file, json.dumps(now, indent=2, ensure_ascii=False).encode())
+            write_atomically(file, json.dumps(now, indent=2, ensure_ascii=False).encode(), durable=True)
         before: dict[str, Any] = json.loads(file.read_text("utf-8"))
         if differing := sorted(key for key in now.keys() | before.keys() if now.get(key) != before.get(key)):
             raise AnotherPlan(
@@ -85,15 +84,8 @@ class Record:
 
     def results(self) -> list[Result]:
         """Return the results so far; a line that a kill has cut off is left out."""
-        lines = self._results.read_bytes().split(b"\n") if self._results.exists() else [b""]
-        return [Result(**json.loads(line)) for line in lines[:-1]]
+        return [Result(**json.loads(line)) for line in whole_lines(self._results)]
 
     def add(self, result: Result) -> None:
-        """Append a result; it is on disk when this returns."""
-        whole = b"".join(json.dumps(asdict(each)).encode() + b"\n" for each in self.results())
-        with self._results.open("r+b" if self._results.exists() else "w+b") as opened:
-            opened.truncate(len(whole))  # a line that was cut off
-            opened.seek(len(whole))
-            opened.write(json.dumps(asdict(result)).encode() + b"\n")
-            opened.flush()
-            os.fsync(opened.fileno())
+        """Append a result; it is on disk when this returns. Call `results` once before."""
+        append_line(self._results, json.dumps(asdict(result)).encode())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from processors.diversity.gates import failed_gate
 from processors.diversity.kept.copies import request_of
 from processors.errors import InvalidSample
+from processors.gates.config import GatesConfig
 from schemas import Sample
 
 _NO = {"", "0", "false", "no", "none"}
@@ -33,12 +34,12 @@ def is_defective(sample: Sample, label: str) -> bool:
     return sample.labels.get(label, "").strip().lower() not in _NO
 
 
-def is_sound(sample: Sample, label: str) -> bool:
+def is_sound(sample: Sample, label: str, gates: GatesConfig) -> bool:
     """Return whether neither the label nor a gate speaks against the sample."""
     if is_defective(sample, label) or sample.score is None or sample.fault:
         return False
     try:
-        return failed_gate(sample.score, sample.verification) is None
+        return failed_gate(sample.score, sample.verification, gates) is None
     except InvalidSample:
         return False
 
@@ -49,13 +50,14 @@ def split(
     label: str,
     seed: int,
     decide: Callable[[Sequence[Sample]], Sequence[Sample]],
+    gates: GatesConfig,
 ) -> Pool:
     """Take `held_out` sound rows away at random, and all others that make the same request; `decide` the rest.
 
     Raises PoolTooSmall if fewer than twice as many samples are sound.
     """
     unique = {request_of(sample.prompt).key: sample for sample in reversed(samples)}
-    sound = [key for key, sample in unique.items() if is_sound(sample, label)]
+    sound = [key for key, sample in unique.items() if is_sound(sample, label, gates)]
     if len(sound) < 2 * held_out:
         raise PoolTooSmall(f"{len(sound)} sound samples: {held_out} held-out rows need at least {2 * held_out}")
     apart = set(random.Random(seed).sample(sorted(sound), held_out))  # noqa: S311

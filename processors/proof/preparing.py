@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 Decide = Callable[[Sequence[Sample]], Sequence[Sample]]
 
 
-def make_pool(samples: Sequence[Sample], config: ProofConfig, decide: Decide) -> tuple[Pool, dict[str, list[Sample]]]:
+def make_pool(
+    samples: Sequence[Sample], config: ProofConfig, rule: DiversityConfig, decide: Decide
+) -> tuple[Pool, dict[str, list[Sample]]]:
     """Return the pool and its arms, those that fill the budget. Raises PoolTooSmall."""
-    pool = split(samples, config.held_out, config.label, config.seed, decide)
+    pool = split(samples, config.held_out, config.label, config.seed, decide, rule.gates)
     everything = arms_by_model(pool) if config.by == "model" else arms(pool, config.label)
     if unknown := set(config.only) - everything.keys():
         raise PoolTooSmall(f"no arm {', '.join(sorted(unknown))}: there are {', '.join(everything)}")

@@ -36,7 +36,7 @@ def prove(
 def _run(plan: Plan, student: Student, arm: str, turn: int, samples: Sequence[Sample], label: str) -> Result:
     began = time.monotonic()
     student.learn(samples, tuning(plan, plan.seed + turn), plan.steps)
-    nll = student.measure().nll
+    nll = student.measure()
     return Result(
         arm=arm,
         draw=turn,

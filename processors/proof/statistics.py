@@ -1,6 +1,6 @@
 """Paired differences between arms, with intervals over held-out rows and draws."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,8 +84,3 @@ def rows_needed(found: Difference, rows: int) -> int:
     """Return about how many held-out rows would show this difference: an interval shrinks with their square root."""
     half = (found.high - found.low) / 2.0
     return int(np.ceil(rows * (half / max(abs(found.mean), 1e-9)) ** 2))
-
-
-def stacked(draws: Sequence[Sequence[float]]) -> Array:
-    """Return the draws of an arm as an array (A, N)."""
-    return np.array(draws, np.float64)

@@ -59,8 +59,8 @@ async def prove(options: Options, /, file: Path | None, out: Path | None, as_jso
     rows have the label, all without a defect. With --by model, each model that answered is an arm.
 
     The samples are those of the run, or of a FILE that `ingest` reads; the file is scored and decided here. The plan is
-    written down before the first arm learns. If it is interrupted, run it again: it goes on where it was. On two cores,
-    an arm of 12,000 answer tokens takes about a minute, and there are about 40.
+    written down before the first arm learns. If it is interrupted, run it again: it goes on where it was. It says first
+    how long it will take: on two cores, several minutes per arm and draw, and there are about 40.
 
     \b
     siftstream prove rows.jsonl --answer-tokens 6000
@@ -109,7 +109,7 @@ def _prove(
         try:
             decide = _decider(settings) if is_file else list
             scored = _scored(settings, samples, folder, bar, task) if is_file else samples
-            pool, arms = make_pool(scored, config, decide)
+            pool, arms = make_pool(scored, config, settings.diversity, decide)
             student = student_of(config, settings.cache, scoring.device, scoring.max_length, pool)
             plan = make_plan(pool, arms, config, settings.diversity, student)
             record = Record(folder, plan)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from processors.durable_files import write_atomically
+from processors.durable_files import append_line, whole_lines, write_atomically
 
 
 @pytest.mark.parametrize("durable", [False, True])
@@ -37,3 +37,14 @@ def test_many_writers_of_one_file_leave_one_whole_file(tmp_path: Path) -> None:
         list(threads.map(lambda content: write_atomically(tmp_path / "file", content), contents))
     (found,) = tmp_path.iterdir()
     assert found.read_bytes() in contents
+
+
+def test_a_torn_line_is_dropped_and_the_next_one_is_whole(tmp_path: Path) -> None:
+    file = tmp_path / "lines"
+    assert whole_lines(file) == []
+    append_line(file, "第一".encode())
+    with file.open("ab") as opened:
+        opened.write(b"torn")
+    assert whole_lines(file) == ["第一".encode()]
+    append_line(file, b"two")
+    assert whole_lines(file) == ["第一".encode(), b"two"]

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from processors.diversity.config import DiversityConfig
+from processors.gates.config import GatesConfig
 from processors.proof.arms import arms, arms_by_model, draw, fitting, tokens
 from processors.proof.config import ProofConfig
 from processors.proof.pool import Pool, PoolTooSmall, split
@@ -35,20 +37,20 @@ SAMPLES = [
 
 def test_held_out_rows_are_sound_and_no_arm_has_their_request() -> None:
     twice = [*SAMPLES, *(replace(one, sample_id="f" * 30 + one.sample_id[-2:]) for one in SAMPLES)]
-    pool = split(twice, 20, "defect", 0, plain)
+    pool = split(twice, 20, "defect", 0, plain, GatesConfig())
     assert len(pool.held_out) == 20
     assert not any(one.labels["defect"] for one in pool.held_out)
     asked = {one.prompt.instruction for one in pool.held_out}
     assert not asked & {one.prompt.instruction for one in pool.samples}
     assert len(pool.samples) == 200 - 2 * 20
     assert pool.labelled
-    assert split(twice, 20, "defect", 0, plain) == pool
-    assert split(twice, 20, "defect", 1, plain) != pool
+    assert split(twice, 20, "defect", 0, plain, GatesConfig()) == pool
+    assert split(twice, 20, "defect", 1, plain, GatesConfig()) != pool
 
 
 def test_too_small_a_pool_says_how_small() -> None:
     with pytest.raises(PoolTooSmall, match="75 sound samples: 40 held-out rows need at least 80"):
-        split(SAMPLES, 40, "defect", 0, plain)
+        split(SAMPLES, 40, "defect", 0, plain, GatesConfig())
 
 
 def test_the_arms() -> None:
@@ -87,6 +89,6 @@ def test_models_are_arms() -> None:
 
 def test_some_arms_can_be_chosen() -> None:
     config = ProofConfig(answer_tokens=300, held_out=10, only=("oracle", "longest"))
-    assert list(make_pool(SAMPLES, config, plain)[1]) == ["random", "longest", "oracle"]
+    assert list(make_pool(SAMPLES, config, DiversityConfig(), plain)[1]) == ["random", "longest", "oracle"]
     with pytest.raises(PoolTooSmall, match="no arm fastest: there are random, curated"):
-        make_pool(SAMPLES, replace(config, only=("fastest",)), plain)
+        make_pool(SAMPLES, replace(config, only=("fastest",)), DiversityConfig(), plain)

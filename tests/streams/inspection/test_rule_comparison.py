@@ -1,4 +1,4 @@
-"""What another rule would have kept: the stored decisions beside a second fold over the same samples."""
+"""The stored decisions beside those of another rule over the same samples."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -11,6 +11,7 @@ from processors.diversity.fold import Diversity
 from processors.diversity.kept.store import KeptStore
 from processors.diversity.seen import SeenIds
 from schemas import Sample, encode
+from schemas.alternatives import joined
 from streams.errors import StreamsError
 from streams.kafka import KafkaClient
 from streams.kafka.connection import Connection
@@ -103,3 +104,27 @@ async def test_a_changed_embedding_model_is_refused_with_instructions(
 def test_a_missing_embedding_model_is_said_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(StreamsError, match=r"scoring\.embedder: embedder 'nowhere' is neither"):
         Embedding("nowhere", tmp_path)
+
+
+async def test_a_crash_between_the_answers_to_one_prompt_ends_each_once(
+    embedded: Connection, prefix: str, tmp_path: Path
+) -> None:
+    """The worker has sent the decision of one answer, and dies before it sends that of the other."""
+    settings = deciding_settings(tmp_path, prefix)
+    await make_topics(embedded, prefix)
+    pairs = [SAMPLES[n : n + 2] for n in range(0, 100, 2)]
+    records = [joined([one, replace(two, prompt=one.prompt, embedding=one.embedding)])[0] for one, two in pairs]
+    found = Diversity(seen=SeenIds(":memory:")).decide_many(records, range(len(records)))
+    expected = {one.sample_id: encode(one) for each in found if isinstance(each, list) for one in each}
+    await decide(embedded, settings, records[:45])
+    (half,) = (
+        [one for one in found[45] if one.sample_id == records[45].sample_id] if isinstance(found[45], list) else []
+    )
+    assert half.decision is not None
+    raw = [(half.sample_id.encode(), encode(half))]
+    await feed_raw(embedded, prefix, raw, half.decision.outcome)
+    await decide(embedded, settings, records[45:])
+    async with KafkaClient(embedded) as client:
+        ended = [sample.sample_id async for sample in decided(client, prefix)]
+    assert len(ended) == len(set(ended)) == 100
+    assert await standing(embedded, prefix) == expected
